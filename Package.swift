@@ -1,0 +1,65 @@
+// swift-tools-version: 6.1
+// The rooms of the house and who may import whom.
+
+import PackageDescription
+
+// libtorch: LIBTORCH=/path names one that is already there, else pipeline/setup unpacked one.
+let libtorch = Context.environment["LIBTORCH"] ?? Context.packageDirectory + "/.deps/torch"
+
+let torchHeaders: [CXXSetting] = [
+  .unsafeFlags([
+    "-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include",
+  ])
+]
+let torchLibraries: [LinkerSetting] = [
+  .unsafeFlags(["-L" + libtorch + "/lib", "-Xlinker", "-rpath", "-Xlinker", libtorch + "/lib"]),
+  .linkedLibrary("torch_cpu"), .linkedLibrary("c10"),
+]
+
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
+
+func tool(_ name: String, _ rooms: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: ["Artifacts", "CommandLine", arguments] + rooms)
+}
+
+let package = Package(
+  name: "disparse",
+  platforms: [.macOS(.v15)],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+  ],
+  targets: [
+    .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+
+    .target(name: "Torch", dependencies: ["CTorch"]),
+    .target(name: "HDF5", dependencies: ["CHDF5"]),
+    .target(name: "Artifacts", dependencies: ["HDF5", crypto]),
+    .target(name: "Scenes"),
+    .target(name: "Datasets", dependencies: ["Artifacts", "Scenes", "Torch"]),
+    .target(name: "Networks", dependencies: ["Torch"]),
+    .target(name: "Tasks", dependencies: ["Torch"]),
+    .target(name: "Sparsity", dependencies: ["Torch"]),
+    .target(
+      name: "Training",
+      dependencies: ["Networks", "Tasks", "Sparsity", "Artifacts", "Datasets"]),
+    .target(
+      name: "Reporting", dependencies: ["Artifacts", "CPNG", mustache],
+      resources: [.embedInCode("report.mustache")]),
+    .target(name: "CommandLine", dependencies: [arguments]),
+    .target(name: "NetworkOptions", dependencies: ["CommandLine", "Training", arguments]),
+
+    tool("prepare-data", ["Datasets"]),
+    tool("score-importance", ["NetworkOptions"]),
+    tool("merge-masks", ["Sparsity", "Training"]),
+    tool("sparse-train", ["NetworkOptions"]),
+    tool("evaluate", ["NetworkOptions", "Reporting"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx20
+)

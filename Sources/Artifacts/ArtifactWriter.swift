@@ -1,0 +1,187 @@
+// Writing a file so that it appears whole or not at all: a temporary file beside the target, closed
+// with the close checked, then renamed.
+
+import Foundation
+import HDF5
+import Synchronization
+
+public final class ArtifactWriter {
+  /// The name under which the file will appear.
+  public let path: String
+  public var root: Group { file.root }
+
+  private let file: File
+  private let partialPath: String
+  private var content = ContentDigest()
+  private var finished = false
+
+  /// - Throws: ``ArtifactError`` when the folder does not exist or cannot be written to.
+  public init(_ path: String, kind: ArtifactKind, provenance: Provenance) throws {
+    self.path = path
+    let url = URL(fileURLWithPath: path)
+    let name = ".\(url.lastPathComponent).\(getpid()).partial"
+    partialPath = url.deletingLastPathComponent().appendingPathComponent(name).path
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+      throw ArtifactError(file: path, path: "", reason: "is a folder")
+    }
+    PartialFiles.add(partialPath)
+    do {
+      file = try File.create(partialPath)
+      try provenance.write(to: file.root, kind: kind)
+    } catch let error as HDF5Error {
+      PartialFiles.remove(partialPath)
+      throw ArtifactError(file: path, path: error.path, reason: error.reason)
+    }
+  }
+
+  deinit {
+    if !finished {
+      try? file.close()
+      PartialFiles.remove(partialPath)
+    }
+  }
+
+  public enum Compression: Sendable {
+    /// For numbers that look like noise: weights, scores.
+    case none
+    /// Shuffle and deflate.
+    case deflate
+  }
+
+  private static let deflateLevel = 4
+  /// Elements of a chunk, about.
+  private static let chunkElements = 1 << 20
+
+  /// Writes a whole dataset.
+  public func write<T: HDF5Scalar>(
+    _ path: String, _ values: [T], shape: [Int], _ compression: Compression = .none
+  ) throws {
+    try naming {
+      let chunk = compression == .deflate ? Self.chunk(of: shape) : nil
+      let dataset = try root.createDataset(
+        path, of: T.self, shape: shape, chunk: chunk,
+        compression: chunk == nil ? nil : Self.deflateLevel)
+      try dataset.write(values)
+      var digest = DatasetDigest()
+      values.withUnsafeBufferPointer { digest.update($0) }
+      content.add(dataset.path, type: T.elementType, shape: shape, digest)
+    }
+  }
+
+  public func writeStrings(_ path: String, _ strings: [String]) throws {
+    try naming {
+      let dataset = try root.writeStrings(path, strings)
+      var digest = DatasetDigest()
+      digest.update(strings)
+      content.add(dataset.path, type: .string, shape: [strings.count], digest)
+    }
+  }
+
+  /// A dataset that is written sample by sample, one compressed chunk each.
+  public func stream<T: HDF5Scalar>(_ path: String, of type: T.Type, shape: [Int]) throws
+    -> SampleStream<T>
+  {
+    try naming {
+      let dataset = try root.createDataset(
+        path, of: type, shape: shape, chunk: [1] + shape.dropFirst(), compression: 1)
+      return SampleStream(dataset, shape: shape)
+    }
+  }
+
+  /// Ends a stream.
+  public func finish<T>(_ stream: SampleStream<T>) throws {
+    guard stream.written == stream.shape[0] else {
+      throw ArtifactError(
+        file: path, path: stream.dataset.path,
+        reason: "expected \(stream.shape[0]) samples, wrote \(stream.written)")
+    }
+    content.add(stream.dataset.path, type: T.elementType, shape: stream.shape, stream.digest)
+  }
+
+  /// Closes the file and gives it its name.
+  ///
+  /// - Throws: ``ArtifactError`` when a byte did not reach the disk; then nothing appears.
+  public func finish() throws {
+    try naming {
+      try root.setAttribute("content_sha256", content.hexDigest())
+      try file.flush()
+      try file.close()
+    }
+    try synchronize()
+    guard rename(partialPath, path) == 0 else { throw failure(String(cString: strerror(errno))) }
+    finished = true
+    PartialFiles.forget(partialPath)
+  }
+
+  private func synchronize() throws {
+    let descriptor = open(partialPath, O_RDONLY)
+    guard descriptor >= 0 else { throw failure(String(cString: strerror(errno))) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw failure(String(cString: strerror(errno))) }
+  }
+
+  private func failure(_ reason: String) -> ArtifactError {
+    ArtifactError(file: path, path: "", reason: reason)
+  }
+
+  /// Errors name the file that the user asked for, not the temporary one.
+  func naming<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as HDF5Error {
+      throw ArtifactError(file: path, path: error.path, reason: error.reason)
+    }
+  }
+
+  /// Whole rows of the first axis, about ``chunkElements`` in all; nil for what has no elements.
+  private static func chunk(of shape: [Int]) -> [Int]? {
+    guard let rows = shape.first, shape.allSatisfy({ $0 > 0 }) else { return nil }
+    let rest = shape.dropFirst()
+    return [max(1, min(rows, chunkElements / rest.reduce(1, *)))] + rest
+  }
+}
+
+/// Samples along the first axis, written in order.
+public final class SampleStream<T: HDF5Scalar> {
+  public let dataset: Dataset
+  let shape: [Int]
+  fileprivate(set) var written = 0
+  fileprivate var digest = DatasetDigest()
+
+  fileprivate init(_ dataset: Dataset, shape: [Int]) {
+    self.dataset = dataset
+    self.shape = shape
+  }
+
+  public func append(_ sample: [T]) throws {
+    try sample.withUnsafeBufferPointer { buffer in
+      try dataset.write(
+        buffer, offset: [written] + shape.dropFirst().map { _ in 0 },
+        count: [1] + shape.dropFirst())
+      digest.update(buffer)
+    }
+    written += 1
+  }
+}
+
+/// The temporary files of this process, so that an interrupted tool can take them away.
+public enum PartialFiles {
+  private static let paths = Mutex<Set<String>>([])
+
+  static func add(_ path: String) { _ = paths.withLock { $0.insert(path) } }
+
+  static func forget(_ path: String) { _ = paths.withLock { $0.remove(path) } }
+
+  static func remove(_ path: String) {
+    unlink(path)
+    forget(path)
+  }
+
+  public static func removeAll() {
+    paths.withLock { paths in
+      for path in paths { unlink(path) }
+      paths = []
+    }
+  }
+}

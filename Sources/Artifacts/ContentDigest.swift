@@ -1,0 +1,119 @@
+// The digest of a file's content: SHA-256 over names, shapes, types and values of its datasets.
+
+import Crypto
+import Foundation
+import HDF5
+
+/// The digest of one dataset, fed with its values in row-major order.
+struct DatasetDigest {
+  private var hash = SHA256()
+
+  /// Numbers count as their little-endian bytes, as in memory.
+  mutating func update<T: HDF5Scalar>(_ values: UnsafeBufferPointer<T>) {
+    hash.update(bufferPointer: UnsafeRawBufferPointer(values))
+  }
+
+  /// Each string counts as its UTF-8 bytes and a zero byte.
+  mutating func update(_ strings: [String]) {
+    for string in strings { hash.update(data: Data(string.utf8) + [0]) }
+  }
+
+  func finalized() -> [UInt8] { Array(hash.finalize()) }
+}
+
+/// The digest over a set of datasets: SHA-256 of the lines "path type shape digest\n" in bytewise
+/// order of the paths, with the shape as "4x65x65" and the dataset's own digest in hexadecimal.
+public struct ContentDigest {
+  private var lines: [String: String] = [:]
+
+  public init() {}
+
+  mutating func add(_ path: String, type: ElementType, shape: [Int], _ digest: DatasetDigest) {
+    let shape = shape.map(String.init).joined(separator: "x")
+    lines[path] = "\(path) \(type) \(shape) \(hexadecimal(digest.finalized()))\n"
+  }
+
+  public func hexDigest() -> String {
+    var hash = SHA256()
+    for path in lines.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+      hash.update(data: Data((lines[path] ?? "").utf8))
+    }
+    return hexadecimal(Array(hash.finalize()))
+  }
+
+  /// The digest of weights, the `model_sha256` that ties scores and masks to the model they were
+  /// made for: over `/parameters` as a model.h5 stores them.
+  public static func ofParameters(_ parameters: [NamedArray]) -> String {
+    var content = ContentDigest()
+    for parameter in parameters {
+      var digest = DatasetDigest()
+      parameter.values.withUnsafeBufferPointer { digest.update($0) }
+      content.add(
+        "/parameters/" + parameter.name, type: .float32, shape: parameter.shape, digest)
+    }
+    return content.hexDigest()
+  }
+}
+
+func hexadecimal(_ bytes: [UInt8]) -> String {
+  bytes.map { byte in
+    let digits = String(byte, radix: 16)
+    return digits.count == 1 ? "0" + digits : digits
+  }.joined()
+}
+
+extension ArtifactReader {
+  /// The digest recorded in the file; nil in files that others wrote.
+  public var recordedDigest: String? {
+    try? root.attribute("content_sha256")
+  }
+
+  /// The digest of what the file holds now.
+  public func computedDigest() throws -> String {
+    var content = ContentDigest()
+    for path in try root.allDatasetPaths() {
+      let dataset = try root.dataset(path)
+      var digest = DatasetDigest()
+      switch dataset.elementType {
+      case .string: digest.update(try dataset.readStrings())
+      case .float32: try feed(dataset, Float.self, to: &digest)
+      case .float64: try feed(dataset, Double.self, to: &digest)
+      case .uint8: try feed(dataset, UInt8.self, to: &digest)
+      case .uint16: try feed(dataset, UInt16.self, to: &digest)
+      case .int64: try feed(dataset, Int64.self, to: &digest)
+      case let other: throw error(path, "has the unexpected type \(other)")
+      }
+      content.add(path, type: dataset.elementType, shape: dataset.shape, digest)
+    }
+    return content.hexDigest()
+  }
+
+  /// Reads a dataset a few rows at a time, so that its size does not matter.
+  private func feed<T: HDF5Scalar>(
+    _ dataset: Dataset, _ type: T.Type, to digest: inout DatasetDigest
+  ) throws {
+    guard let rows = dataset.shape.first, rows > 0 else {
+      try dataset.read(as: type).withUnsafeBufferPointer { digest.update($0) }
+      return
+    }
+    let rest = Array(dataset.shape.dropFirst())
+    let rowsAtOnce = max(1, (1 << 22) / max(1, rest.reduce(1, *)))
+    for start in stride(from: 0, to: rows, by: rowsAtOnce) {
+      let values = try dataset.read(
+        as: type, offset: [start] + rest.map { _ in 0 },
+        count: [min(rowsAtOnce, rows - start)] + rest)
+      values.withUnsafeBufferPointer { digest.update($0) }
+    }
+  }
+}
+
+/// The SHA-256 of a file's bytes, for inputs that carry no digest of their own.
+func fileDigest(_ path: String) throws -> String {
+  guard let handle = FileHandle(forReadingAtPath: path) else {
+    throw ArtifactError(file: path, path: "", reason: "cannot be read")
+  }
+  defer { try? handle.close() }
+  var hash = SHA256()
+  while let data = try handle.read(upToCount: 1 << 20), !data.isEmpty { hash.update(data: data) }
+  return hexadecimal(Array(hash.finalize()))
+}

@@ -1,0 +1,446 @@
+// dataset.h5: images with a target per task.
+
+import HDF5
+
+/// The parts of a data set.
+public enum Split: String, Sendable, CaseIterable {
+  case train, validation, test
+}
+
+/// One task as a data set describes it.
+public struct DatasetTask: Equatable, Sendable {
+  public enum Kind: String, Sendable, CaseIterable {
+    /// A class per pixel; targets N×H×W.
+    case segmentation
+    /// A direction per pixel; targets N×H×W×3.
+    case normals
+    /// A number per pixel; targets N×H×W.
+    case regression
+  }
+
+  /// What is reported of a regression task.
+  public enum Metrics: String, Sendable, CaseIterable { case depth, error }
+
+  public let name: String
+  public let kind: Kind
+  /// Channels that a head predicts: classes, 3, or 1.
+  public let channels: Int
+  /// The weight of this task's loss in the training loss.
+  public let lossWeight: Double
+  public let metrics: Metrics
+  public let classNames: [String]?
+  public let classWeights: [Float]?
+
+  /// - Parameter metrics: nil means depth's for a task of that name, else the error alone.
+  public init(
+    name: String, kind: Kind, channels: Int, lossWeight: Double, metrics: Metrics? = nil,
+    classNames: [String]? = nil, classWeights: [Float]? = nil
+  ) {
+    self.name = name
+    self.kind = kind
+    self.channels = channels
+    self.lossWeight = lossWeight
+    self.metrics = metrics ?? (name == "depth" ? .depth : .error)
+    self.classNames = classNames
+    self.classWeights = classWeights
+  }
+
+  /// Values per pixel of a stored target.
+  public var targetChannels: Int { kind == .normals ? 3 : 1 }
+}
+
+/// How stored numbers become physical ones: the CF conventions' attributes
+/// (cfconventions.org, section 8.1 and 2.5.1).
+public struct TargetEncoding: Equatable, Sendable {
+  /// The stored number that means "no ground truth".
+  public var fillValue: Double?
+  /// Value = stored × scaleFactor + addOffset.
+  public var scaleFactor: Double
+  public var addOffset: Double
+  /// Values at or below this, or above validMax, are no ground truth.
+  public var validMin: Double?
+  public var validMax: Double?
+  public var units: String?
+  /// Normals whose x is to be negated when the image is mirrored.
+  public var signedX: Bool
+
+  public init(
+    fillValue: Double? = nil, scaleFactor: Double = 1, addOffset: Double = 0,
+    validMin: Double? = nil, validMax: Double? = nil, units: String? = nil, signedX: Bool = false
+  ) {
+    self.fillValue = fillValue
+    self.scaleFactor = scaleFactor
+    self.addOffset = addOffset
+    self.validMin = validMin
+    self.validMax = validMax
+    self.units = units
+    self.signedX = signedX
+  }
+
+  init(of dataset: Dataset) throws {
+    func number(_ name: String) throws -> Double? {
+      dataset.hasAttribute(name) ? try dataset.attribute(name) : nil
+    }
+    fillValue = try number("_FillValue")
+    scaleFactor = try number("scale_factor") ?? 1
+    addOffset = try number("add_offset") ?? 0
+    validMin = try number("valid_min")
+    validMax = try number("valid_max")
+    units = dataset.hasAttribute("units") ? try dataset.attribute("units") : nil
+    signedX = try number("signed_x") == 1
+  }
+
+  func write<T: HDF5Scalar>(to dataset: Dataset, as type: T.Type, _ convert: (Double) -> T) throws {
+    if let fillValue { try dataset.setAttribute("_FillValue", typed: convert(fillValue)) }
+    if scaleFactor != 1 { try dataset.setAttribute("scale_factor", scaleFactor) }
+    if addOffset != 0 { try dataset.setAttribute("add_offset", addOffset) }
+    if let validMin { try dataset.setAttribute("valid_min", validMin) }
+    if let validMax { try dataset.setAttribute("valid_max", validMax) }
+    if let units { try dataset.setAttribute("units", units) }
+    if signedX { try dataset.setAttribute("signed_x", 1) }
+  }
+}
+
+/// One task's target for one image, decoded.
+public struct TargetMap: Sendable, Equatable {
+  /// Physical values, H×W×channels; classes as whole numbers.
+  public var values: [Float]
+  /// Per pixel, H×W: whether there is ground truth.
+  public var valid: [Bool]
+
+  public init(values: [Float], valid: [Bool]) {
+    self.values = values
+    self.valid = valid
+  }
+}
+
+/// One image with its targets.
+public struct Sample: Sendable, Equatable {
+  public var height: Int
+  public var width: Int
+  /// H×W×3, RGB.
+  public var image: [UInt8]
+  /// In the data set's task order.
+  public var targets: [TargetMap]
+
+  public init(height: Int, width: Int, image: [UInt8], targets: [TargetMap]) {
+    self.height = height
+    self.width = width
+    self.image = image
+    self.targets = targets
+  }
+}
+
+/// A data set opened for reading. Its layout is checked on opening, its values as they are read.
+public final class DatasetFile: Sendable {
+  /// One split: its size and where its targets lie.
+  public struct SplitInfo: Sendable {
+    public let split: Split
+    public let count: Int
+    public let height: Int
+    public let width: Int
+    let image: Dataset
+    let targets: [(dataset: Dataset, encoding: TargetEncoding)]
+
+    public func encoding(ofTask task: Int) -> TargetEncoding { targets[task].encoding }
+  }
+
+  public let reader: ArtifactReader
+  public let tasks: [DatasetTask]
+  public let splits: [SplitInfo]
+
+  /// - Throws: ``ArtifactError`` naming the dataset or attribute that is missing or misshaped.
+  public init(opening path: String) throws {
+    let reader = try ArtifactReader(opening: path, as: .dataset)
+    self.reader = reader
+    let names: [String] = try reader.root.attribute("tasks")
+    guard !names.isEmpty else { throw reader.error("/@tasks", "names no task") }
+    guard Set(names).count == names.count else { throw reader.error("/@tasks", "names a task twice") }
+    let tasks = try names.map { try DatasetFile.task($0, in: reader) }
+    self.tasks = tasks
+    splits = try Split.allCases.filter { $0 == .train || reader.root.contains($0.rawValue) }
+      .map { try DatasetFile.split($0, tasks, in: reader) }
+  }
+
+  public func info(_ split: Split) throws -> SplitInfo {
+    guard let info = splits.first(where: { $0.split == split }) else {
+      throw reader.error("/" + split.rawValue, "missing; this data set has no such split")
+    }
+    return info
+  }
+
+  private static func task(_ name: String, in reader: ArtifactReader) throws -> DatasetTask {
+    let group = try reader.root.group("tasks/" + name)
+    func attributePath(_ attribute: String) -> String { "/tasks/\(name)@\(attribute)" }
+    let kindName: String = try group.attribute("kind")
+    guard let kind = DatasetTask.Kind(rawValue: kindName) else {
+      let known = DatasetTask.Kind.allCases.map(\.rawValue).joined(separator: ", ")
+      throw reader.error(attributePath("kind"), "'\(kindName)' is none of \(known)")
+    }
+    let channels: Int = try group.attribute("channels")
+    let allowed =
+      switch kind {
+      case .segmentation: 1...65535
+      case .normals: 3...3
+      case .regression: 1...1
+      }
+    guard allowed.contains(channels) else {
+      throw reader.error(
+        attributePath("channels"), "\(channels) is not in \(allowed) as \(kind.rawValue) needs")
+    }
+    let lossWeight: Double = try group.attribute("loss_weight")
+    guard lossWeight.isFinite, lossWeight >= 0 else {
+      throw reader.error(attributePath("loss_weight"), "\(lossWeight) is not a number ≥ 0")
+    }
+    var metrics: DatasetTask.Metrics?
+    if group.hasAttribute("metrics") {
+      let name: String = try group.attribute("metrics")
+      metrics = DatasetTask.Metrics(rawValue: name)
+      if metrics == nil {
+        throw reader.error(attributePath("metrics"), "'\(name)' is neither depth nor error")
+      }
+    }
+    func perClass<Value>(_ dataset: String, _ read: (Dataset) throws -> [Value]) throws -> [Value]? {
+      guard group.contains(dataset) else { return nil }
+      let values = try read(try group.dataset(dataset))
+      guard values.count == channels else {
+        throw reader.error(
+          "/tasks/\(name)/\(dataset)", "expected \(channels) values, found \(values.count)")
+      }
+      return values
+    }
+    let weights = try perClass("class_weights") { try $0.read(as: Float.self) }
+    if let weights, !weights.allSatisfy({ $0.isFinite && $0 >= 0 }) {
+      throw reader.error("/tasks/\(name)/class_weights", "a weight is not a number ≥ 0")
+    }
+    return DatasetTask(
+      name: name, kind: kind, channels: channels, lossWeight: lossWeight, metrics: metrics,
+      classNames: try perClass("class_names") { try $0.readStrings() }, classWeights: weights)
+  }
+
+  private static func split(_ split: Split, _ tasks: [DatasetTask], in reader: ArtifactReader)
+    throws -> SplitInfo
+  {
+    let group = try reader.root.group(split.rawValue)
+    let image = try group.dataset("image")
+    guard image.elementType == .uint8 else {
+      throw reader.error(image.path, "expected uint8, found \(image.elementType)")
+    }
+    guard image.shape.count == 4, image.shape[3] == 3, !image.shape.dropFirst().contains(0) else {
+      throw reader.error(image.path, "expected shape N×H×W×3, found \(describe(image.shape))")
+    }
+    let (count, height, width) = (image.shape[0], image.shape[1], image.shape[2])
+    guard count > 0 else { throw reader.error(image.path, "has no images") }
+    let targets = try tasks.map { task in
+      let target = try group.dataset(task.name)
+      let expected = [count, height, width] + (task.kind == .normals ? [3] : [])
+      guard target.shape == expected else {
+        throw reader.error(
+          target.path, "expected shape \(describe(expected)), found \(describe(target.shape))")
+      }
+      let types: [ElementType] =
+        task.kind == .segmentation ? [.uint8, .uint16] : [.float32, .uint8, .uint16]
+      guard types.contains(target.elementType) else {
+        let names = types.map(\.description).joined(separator: " or ")
+        throw reader.error(target.path, "expected \(names), found \(target.elementType)")
+      }
+      return (target, try TargetEncoding(of: target))
+    }
+    return SplitInfo(
+      split: split, count: count, height: height, width: width, image: image, targets: targets)
+  }
+
+  /// Reads and decodes one image with its targets.
+  ///
+  /// - Throws: ``ArtifactError`` for a label outside 0..channels−1 and for values that are not
+  ///   finite, naming the sample.
+  public func sample(_ index: Int, of info: SplitInfo) throws -> Sample {
+    let image = try info.image.read(
+      as: UInt8.self, offset: [index, 0, 0, 0], count: [1, info.height, info.width, 3])
+    let targets = try zip(tasks, info.targets).map { task, target in
+      let shape = target.dataset.shape
+      let stored = try target.dataset.read(
+        as: Float.self, offset: [index] + shape.dropFirst().map { _ in 0 },
+        count: [1] + shape.dropFirst())
+      do {
+        return try decode(stored, target.encoding, task)
+      } catch let problem as BadValue {
+        throw reader.error(target.dataset.path, "sample \(index): \(problem.reason)")
+      }
+    }
+    return Sample(height: info.height, width: info.width, image: image, targets: targets)
+  }
+}
+
+/// A target value that cannot be; the caller knows where it stood.
+private struct BadValue: Error {
+  let reason: String
+}
+
+private func decode(_ stored: [Float], _ encoding: TargetEncoding, _ task: DatasetTask) throws
+  -> TargetMap
+{
+  let channels = task.targetChannels
+  let fill = encoding.fillValue.map(Float.init)
+  let (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
+  let lowest = encoding.validMin.map(Float.init) ?? -.infinity
+  let highest = encoding.validMax.map(Float.init) ?? .infinity
+  var values = stored
+  var valid = [Bool](repeating: true, count: stored.count / channels)
+  for pixel in valid.indices {
+    let range = pixel * channels..<(pixel + 1) * channels
+    // A normal is missing when all its components are the fill value, NaN among them.
+    if let fill, range.allSatisfy({ stored[$0] == fill || (fill.isNaN && stored[$0].isNaN) }) {
+      valid[pixel] = false
+      for index in range { values[index] = 0 }
+      continue
+    }
+    for index in range {
+      let value = stored[index] * scale + offset
+      guard value.isFinite else { throw BadValue(reason: "value \(value) at pixel \(pixel)") }
+      if task.kind == .segmentation, value < 0 || value >= Float(task.channels) {
+        throw BadValue(
+          reason: "label \(Int(exactly: value).map(String.init) ?? "\(value)") at pixel \(pixel) is outside 0...\(task.channels - 1)")
+      }
+      values[index] = value
+      if value <= lowest || value > highest { valid[pixel] = false }
+    }
+  }
+  return TargetMap(values: values, valid: valid)
+}
+
+/// A shape as people write it: 4×65×65.
+public func describe(_ shape: [Int]) -> String {
+  shape.isEmpty ? "a single value" : shape.map(String.init).joined(separator: "×")
+}
+
+/// Writes a data set sample by sample.
+public final class DatasetWriter {
+  /// How a task's target is stored.
+  public struct Storage: Sendable {
+    public enum Element: Sendable { case uint8, uint16, float32 }
+
+    public let element: Element
+    public let encoding: TargetEncoding
+
+    public init(_ element: Element, _ encoding: TargetEncoding) {
+      self.element = element
+      self.encoding = encoding
+    }
+  }
+
+  private enum TargetStream {
+    case uint8(SampleStream<UInt8>)
+    case uint16(SampleStream<UInt16>)
+    case float32(SampleStream<Float>)
+  }
+
+  private let writer: ArtifactWriter
+  private let tasks: [DatasetTask]
+  private let storage: [Storage]
+  private var image: SampleStream<UInt8>?
+  private var targets: [TargetStream] = []
+
+  public init(
+    _ path: String, tasks: [DatasetTask], storage: [Storage], provenance: Provenance
+  ) throws {
+    writer = try ArtifactWriter(path, kind: .dataset, provenance: provenance)
+    self.tasks = tasks
+    self.storage = storage
+    try writer.naming {
+      try writer.root.setAttribute("tasks", tasks.map(\.name))
+      _ = try writer.root.createGroup("tasks")
+      for task in tasks {
+        let group = try writer.root.createGroup("tasks/" + task.name)
+        try group.setAttribute("kind", task.kind.rawValue)
+        try group.setAttribute("channels", task.channels)
+        try group.setAttribute("loss_weight", task.lossWeight)
+        if task.kind == .regression { try group.setAttribute("metrics", task.metrics.rawValue) }
+      }
+    }
+    for task in tasks {
+      if let names = task.classNames {
+        try writer.writeStrings("tasks/\(task.name)/class_names", names)
+      }
+      if let weights = task.classWeights {
+        try writer.write("tasks/\(task.name)/class_weights", weights, shape: [weights.count])
+      }
+    }
+  }
+
+  /// Begins a split of `count` samples; ``append(_:)`` must follow so many times.
+  public func begin(_ split: Split, count: Int, height: Int, width: Int) throws {
+    try endSplit()
+    try writer.naming { _ = try writer.root.createGroup(split.rawValue) }
+    let shape = [count, height, width]
+    image = try writer.stream("\(split.rawValue)/image", of: UInt8.self, shape: shape + [3])
+    targets = try zip(tasks, storage).map { task, storage in
+      let path = "\(split.rawValue)/\(task.name)"
+      let shape = shape + (task.kind == .normals ? [3] : [])
+      switch storage.element {
+      case .uint8:
+        return .uint8(try stream(path, shape, storage.encoding) { UInt8(clamping: Int($0)) })
+      case .uint16:
+        return .uint16(try stream(path, shape, storage.encoding) { UInt16(clamping: Int($0)) })
+      case .float32:
+        return .float32(try stream(path, shape, storage.encoding) { Float($0) })
+      }
+    }
+  }
+
+  private func stream<T: HDF5Scalar>(
+    _ path: String, _ shape: [Int], _ encoding: TargetEncoding, _ convert: (Double) -> T
+  ) throws -> SampleStream<T> {
+    let stream = try writer.stream(path, of: T.self, shape: shape)
+    try writer.naming { try encoding.write(to: stream.dataset, as: T.self, convert) }
+    return stream
+  }
+
+  /// Encodes and writes the next sample.
+  public func append(_ sample: Sample) throws {
+    try writer.naming {
+      try image?.append(sample.image)
+      for ((target, stream), storage) in zip(zip(sample.targets, targets), storage) {
+        switch stream {
+        case .uint8(let stream):
+          try stream.append(encode(target, storage.encoding) { UInt8(clamping: Int($0)) })
+        case .uint16(let stream):
+          try stream.append(encode(target, storage.encoding) { UInt16(clamping: Int($0)) })
+        case .float32(let stream):
+          try stream.append(encode(target, storage.encoding) { $0 })
+        }
+      }
+    }
+  }
+
+  private func encode<T>(
+    _ target: TargetMap, _ encoding: TargetEncoding, _ convert: (Float) -> T
+  ) -> [T] {
+    let channels = target.values.count / target.valid.count
+    let fill = Float(encoding.fillValue ?? 0)
+    let exact = encoding.scaleFactor == 1 && encoding.addOffset == 0
+    let (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
+    return target.values.enumerated().map { index, value in
+      guard target.valid[index / channels] else { return convert(fill) }
+      return convert(exact ? value : ((value - offset) / scale).rounded())
+    }
+  }
+
+  private func endSplit() throws {
+    if let image { try writer.finish(image) }
+    for target in targets {
+      switch target {
+      case .uint8(let stream): try writer.finish(stream)
+      case .uint16(let stream): try writer.finish(stream)
+      case .float32(let stream): try writer.finish(stream)
+      }
+    }
+    image = nil
+    targets = []
+  }
+
+  public func finish() throws {
+    try endSplit()
+    try writer.finish()
+  }
+}

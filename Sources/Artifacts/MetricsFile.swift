@@ -1,0 +1,243 @@
+// metrics.h5: how good a network is at each task, how big it is, and some of its predictions.
+
+import HDF5
+
+/// The metrics of one task.
+public struct TaskResult: Sendable {
+  public let task: String
+  public let kind: DatasetTask.Kind
+  /// In the order of the reports.
+  public let metrics: [(name: String, value: Double)]
+  /// Classes of a segmentation task: their number, names and confusion (truth × predicted).
+  public let confusion: (classes: Int, counts: [Int64])?
+  public let classNames: [String]?
+
+  public init(
+    task: String, kind: DatasetTask.Kind, metrics: [(name: String, value: Double)],
+    confusion: (classes: Int, counts: [Int64])?, classNames: [String]?
+  ) {
+    self.task = task
+    self.kind = kind
+    self.metrics = metrics
+    self.confusion = confusion
+    self.classNames = classNames
+  }
+}
+
+/// A target or a prediction as a picture shows it: classes, unit vectors or numbers.
+public struct SampleMap: Sendable {
+  /// N×H×W×channels.
+  public let values: [Float]
+  public let channels: Int
+
+  public init(values: [Float], channels: Int) {
+    self.values = values
+    self.channels = channels
+  }
+}
+
+/// A few images with targets and predictions, for the report.
+public struct ReportSamples: Sendable {
+  public struct TaskMaps: Sendable {
+    public let task: String
+    /// NaN where there is no ground truth.
+    public let target: SampleMap
+    public let prediction: SampleMap
+
+    public init(task: String, target: SampleMap, prediction: SampleMap) {
+      self.task = task
+      self.target = target
+      self.prediction = prediction
+    }
+  }
+
+  public let count: Int
+  public let height: Int
+  public let width: Int
+  /// N×H×W×3, RGB.
+  public let images: [UInt8]
+  public let tasks: [TaskMaps]
+
+  public init(count: Int, height: Int, width: Int, images: [UInt8], tasks: [TaskMaps]) {
+    self.count = count
+    self.height = height
+    self.width = width
+    self.images = images
+    self.tasks = tasks
+  }
+}
+
+/// The size of a network, dense and as pruned.
+public struct NetworkSize: Sendable, Equatable {
+  /// Share of pruned weights among the prunable ones.
+  public let sparsity: Double
+  /// All parameters, and those that are not pruned.
+  public let parameters: Int
+  public let kept: Int
+  /// Floating-point operations of the convolutions for one image, a multiply-add counting two;
+  /// `flopsSparse` counts kept weights only.
+  public let flopsDense: Double
+  public let flopsSparse: Double
+  /// Bytes of the parameters: as float32, and as the model file stores them.
+  public let bytesDense: Int
+  public let bytesSparse: Int
+
+  public init(
+    sparsity: Double, parameters: Int, kept: Int, flopsDense: Double, flopsSparse: Double,
+    bytesDense: Int, bytesSparse: Int
+  ) {
+    self.sparsity = sparsity
+    self.parameters = parameters
+    self.kept = kept
+    self.flopsDense = flopsDense
+    self.flopsSparse = flopsSparse
+    self.bytesDense = bytesDense
+    self.bytesSparse = bytesSparse
+  }
+}
+
+public struct Metrics: Sendable {
+  public let split: Split
+  public let images: Int
+  public let size: NetworkSize
+  public let tasks: [TaskResult]
+  public let layers: LayerTable
+  public let samples: ReportSamples
+
+  public init(
+    split: Split, images: Int, size: NetworkSize, tasks: [TaskResult], layers: LayerTable,
+    samples: ReportSamples
+  ) {
+    self.split = split
+    self.images = images
+    self.size = size
+    self.tasks = tasks
+    self.layers = layers
+    self.samples = samples
+  }
+}
+
+public enum MetricsFile {
+  public static func write(_ path: String, _ metrics: Metrics, provenance: Provenance) throws {
+    let writer = try ArtifactWriter(path, kind: .metrics, provenance: provenance)
+    let samples = metrics.samples
+    try writer.naming {
+      let root = writer.root
+      try root.setAttribute("split", metrics.split.rawValue)
+      try root.setAttribute("images", metrics.images)
+      try root.setAttribute("tasks", metrics.tasks.map(\.task))
+      try root.setAttribute("sparsity", metrics.size.sparsity)
+      try root.setAttribute("parameters", metrics.size.parameters)
+      try root.setAttribute("kept", metrics.size.kept)
+      try root.setAttribute("flops_dense", metrics.size.flopsDense)
+      try root.setAttribute("flops_sparse", metrics.size.flopsSparse)
+      try root.setAttribute("bytes_dense", metrics.size.bytesDense)
+      try root.setAttribute("bytes_sparse", metrics.size.bytesSparse)
+      for group in ["metrics", "confusion", "samples"] { _ = try root.createGroup(group) }
+      for task in metrics.tasks {
+        let group = try root.createGroup("metrics/" + task.task)
+        try group.setAttribute("kind", task.kind.rawValue)
+        // HDF5 lists datasets by name; reports keep this order.
+        try group.setAttribute("order", task.metrics.map(\.name))
+        if let names = task.classNames { try group.setAttribute("class_names", names) }
+      }
+      for group in ["samples/target", "samples/prediction"] { _ = try root.createGroup(group) }
+    }
+    for task in metrics.tasks {
+      for (name, value) in task.metrics {
+        try writer.write("metrics/\(task.task)/\(name)", [value], shape: [])
+      }
+      if let (classes, counts) = task.confusion {
+        try writer.write("confusion/" + task.task, counts, shape: [classes, classes])
+      }
+    }
+    try writer.write(metrics.layers)
+    let shape = [samples.count, samples.height, samples.width]
+    try writer.write("samples/image", samples.images, shape: shape + [3], .deflate)
+    for task in samples.tasks {
+      for (kind, map) in [("target", task.target), ("prediction", task.prediction)] {
+        try writer.write(
+          "samples/\(kind)/\(task.task)", map.values,
+          shape: shape + (map.channels == 1 ? [] : [map.channels]), .deflate)
+      }
+    }
+    try writer.finish()
+  }
+
+  /// Reads what reports and comparisons show.
+  public static func read(_ reader: ArtifactReader) throws -> Metrics {
+    let root = reader.root
+    let splitName: String = try root.attribute("split")
+    guard let split = Split(rawValue: splitName) else {
+      throw reader.error("/@split", "'\(splitName)' is no split")
+    }
+    let names: [String] = try root.attribute("tasks")
+    let tasks = try names.map { try task($0, in: reader) }
+    return Metrics(
+      split: split, images: try root.attribute("images"), size: try size(in: root), tasks: tasks,
+      layers: try reader.readLayers(), samples: try samples(tasks, in: reader))
+  }
+
+  private static func size(in root: Group) throws -> NetworkSize {
+    NetworkSize(
+      sparsity: try root.attribute("sparsity"), parameters: try root.attribute("parameters"),
+      kept: try root.attribute("kept"), flopsDense: try root.attribute("flops_dense"),
+      flopsSparse: try root.attribute("flops_sparse"),
+      bytesDense: try root.attribute("bytes_dense"), bytesSparse: try root.attribute("bytes_sparse")
+    )
+  }
+
+  private static func task(_ name: String, in reader: ArtifactReader) throws -> TaskResult {
+    let group = try reader.root.group("metrics/" + name)
+    let kindName: String = try group.attribute("kind")
+    guard let kind = DatasetTask.Kind(rawValue: kindName) else {
+      throw reader.error("/metrics/\(name)@kind", "'\(kindName)' is no kind of task")
+    }
+    let order: [String] = try group.attribute("order")
+    let metrics = try order.map { metric in
+      let values = try group.dataset(metric).read(as: Double.self)
+      guard values.count == 1 else {
+        throw reader.error("/metrics/\(name)/\(metric)", "expected one value")
+      }
+      return (metric, values[0])
+    }
+    var confusion: (Int, [Int64])?
+    if reader.root.contains("confusion/" + name) {
+      let dataset = try reader.root.dataset("confusion/" + name)
+      confusion = (dataset.shape.first ?? 0, try dataset.read(as: Int64.self))
+    }
+    return TaskResult(
+      task: name, kind: kind, metrics: metrics, confusion: confusion,
+      classNames: group.hasAttribute("class_names") ? try group.attribute("class_names") : nil)
+  }
+
+  private static func samples(_ tasks: [TaskResult], in reader: ArtifactReader) throws
+    -> ReportSamples
+  {
+    let image = try reader.root.dataset("samples/image")
+    guard image.shape.count == 4, image.shape[3] == 3 else {
+      throw reader.error(
+        image.path, "expected shape N×H×W×3, found \(describe(image.shape))")
+    }
+    let pixels = Array(image.shape.dropLast())
+    func map(_ path: String, _ kind: DatasetTask.Kind) throws -> SampleMap {
+      let dataset = try reader.root.dataset(path)
+      let expected = pixels + (kind == .normals ? [3] : [])
+      guard dataset.shape == expected else {
+        throw reader.error(
+          dataset.path,
+          "expected shape \(describe(expected)), found \(describe(dataset.shape))")
+      }
+      return SampleMap(
+        values: try dataset.read(as: Float.self), channels: kind == .normals ? 3 : 1)
+    }
+    return ReportSamples(
+      count: pixels[0], height: pixels[1], width: pixels[2],
+      images: try image.read(as: UInt8.self),
+      tasks: try tasks.map {
+        ReportSamples.TaskMaps(
+          task: $0.task, target: try map("samples/target/" + $0.task, $0.kind),
+          prediction: try map("samples/prediction/" + $0.task, $0.kind))
+      })
+  }
+}

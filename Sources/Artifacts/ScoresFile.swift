@@ -1,0 +1,110 @@
+// scores.h5: how much each weight matters to each task.
+
+import HDF5
+
+/// How scores came about.
+public struct ScoresHeader: Sendable, Equatable {
+  public let criterion: String
+  /// One score for all tasks together instead of one per task.
+  public let joint: Bool
+  public let batches: Int
+  public let batchSize: Int
+  /// JSON of the network.
+  public let architecture: String
+  /// ``ContentDigest/ofParameters(_:)`` of the weights that were scored.
+  public let modelDigest: String
+  /// The seed that the network's initial weights were drawn with, when the scoring tool drew them.
+  public let seed: UInt64?
+
+  public init(
+    criterion: String, joint: Bool, batches: Int, batchSize: Int, architecture: String,
+    modelDigest: String, seed: UInt64?
+  ) {
+    self.criterion = criterion
+    self.joint = joint
+    self.batches = batches
+    self.batchSize = batchSize
+    self.architecture = architecture
+    self.modelDigest = modelDigest
+    self.seed = seed
+  }
+}
+
+/// Scores opened for reading, one task at a time.
+public final class ScoresFile: Sendable {
+  public let reader: ArtifactReader
+  public let header: ScoresHeader
+
+  public init(opening path: String) throws {
+    reader = try ArtifactReader(opening: path, as: .scores)
+    let root = reader.root
+    let seed: Int? = root.hasAttribute("seed") ? try root.attribute("seed") : nil
+    header = ScoresHeader(
+      criterion: try root.attribute("criterion"), joint: try root.attribute("joint") != 0,
+      batches: try root.attribute("batches"), batchSize: try root.attribute("batch_size"),
+      architecture: try root.attribute("architecture"),
+      modelDigest: try root.attribute("model_sha256"), seed: seed.map { UInt64(clamping: $0) })
+  }
+
+  /// The tasks that have scores, by name.
+  public func tasks() throws -> [String] { try reader.root.group("scores").groupNames() }
+
+  /// The scores of one task's layers, end to end in the given order.
+  ///
+  /// - Parameter layers: names and shapes, which the file must have.
+  /// - Throws: ``ArtifactError`` for a missing or misshaped dataset, and for a score that is
+  ///   negative or not finite.
+  public func scores(ofTask task: String, layers: [(name: String, shape: [Int])]) throws -> [Float] {
+    var all: [Float] = []
+    all.reserveCapacity(layers.reduce(0) { $0 + $1.shape.reduce(1, *) })
+    let group = "scores/" + task
+    for (name, shape) in layers {
+      let scores = try reader.readFinite("\(group)/\(name)")
+      guard scores.shape == shape else {
+        throw reader.error(
+          "/\(group)/\(name)",
+          "expected shape \(describe(shape)), found \(describe(scores.shape))")
+      }
+      if let index = scores.values.firstIndex(where: { $0 < 0 }) {
+        throw reader.error("/\(group)/\(name)", "value \(index) is negative")
+      }
+      all += scores.values
+    }
+    let expected = Set(layers.map(\.name))
+    if let extra = try reader.root.group(group).datasetNames().first(where: { !expected.contains($0) }) {
+      throw reader.error("/\(group)/\(extra)", "not a prunable weight of this task's network")
+    }
+    return all
+  }
+}
+
+/// Writes scores.h5 task by task.
+public final class ScoresWriter {
+  private let writer: ArtifactWriter
+
+  public init(_ path: String, _ header: ScoresHeader, provenance: Provenance) throws {
+    writer = try ArtifactWriter(path, kind: .scores, provenance: provenance)
+    try writer.naming {
+      let root = writer.root
+      try root.setAttribute("criterion", header.criterion)
+      try root.setAttribute("joint", header.joint ? 1 : 0)
+      try root.setAttribute("batches", header.batches)
+      try root.setAttribute("batch_size", header.batchSize)
+      try root.setAttribute("architecture", header.architecture)
+      try root.setAttribute("model_sha256", header.modelDigest)
+      _ = try root.createGroup("scores")
+    }
+  }
+
+  /// - Parameter loss: the task's mean loss over the batches.
+  public func write(task: String, loss: Double, _ scores: [NamedArray]) throws {
+    try writer.naming {
+      try writer.root.createGroup("scores/" + task).setAttribute("loss", loss)
+    }
+    for array in scores {
+      try writer.write("scores/\(task)/\(array.name)", array.values, shape: array.shape)
+    }
+  }
+
+  public func finish() throws { try writer.finish() }
+}

@@ -1,0 +1,94 @@
+// Differentiation, autocast, random numbers and the optimizer's kernel.
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/ops/_fused_adam.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "Border.h"
+
+CError ct_set_requires_grad(CTensor *tensor, bool value) {
+  return guarded([&] { tensor->value.set_requires_grad(value); });
+}
+
+CError ct_detach(CTensor **out, const CTensor *tensor) {
+  return returning(out, [&] { return tensor->value.detach(); });
+}
+
+CError ct_gradients(CTensor **out, const CTensor *scalar, CTensor *const *inputs, int count,
+                    bool retain_graph) {
+  return guarded([&] {
+    auto gradients =
+        torch::autograd::grad({scalar->value}, list_of(inputs, count), /*grad_outputs=*/{},
+                              retain_graph, /*create_graph=*/false, /*allow_unused=*/true);
+    for (int i = 0; i < count; i++) {
+      at::Tensor &gradient = gradients[static_cast<size_t>(i)];
+      out[i] = gradient.defined() ? new CTensor{std::move(gradient)} : nullptr;
+    }
+  });
+}
+
+bool ct_set_grad_enabled(bool enabled) {
+  bool before = c10::GradMode::is_enabled();
+  c10::GradMode::set_enabled(enabled);
+  return before;
+}
+
+static at::DeviceType device_type(CDevice device) {
+  return device == ct_cuda ? at::kCUDA : at::kCPU;
+}
+
+void ct_begin_bfloat16(CDevice device) {
+  at::autocast::set_autocast_dtype(device_type(device), at::kBFloat16);
+  at::autocast::set_autocast_enabled(device_type(device), true);
+  at::autocast::increment_nesting();
+}
+
+void ct_end_bfloat16(CDevice device) {
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(device_type(device), false);
+}
+
+CError ct_generator(CGenerator **out, uint64_t seed, CDevice device) {
+  return guarded([&] {
+    at::Generator generator = device == ct_cuda ? at::detail::getCUDAHooks().getNewGenerator(0)
+                                                : at::detail::createCPUGenerator();
+    generator.set_current_seed(seed);
+    *out = new CGenerator{std::move(generator)};
+  });
+}
+
+void ct_release_generator(CGenerator *generator) { delete generator; }
+
+CError ct_fill_normal(CTensor *tensor, double mean, double deviation, CGenerator *generator) {
+  return guarded([&] { tensor->value.normal_(mean, deviation, generator->value); });
+}
+
+CError ct_fill_uniform(CTensor *tensor, double low, double high, CGenerator *generator) {
+  return guarded([&] { tensor->value.uniform_(low, high, generator->value); });
+}
+
+CError ct_adam_step(CTensor *const *parameters, CTensor *const *gradients,
+                    CTensor *const *first_moments, CTensor *const *second_moments,
+                    CTensor *const *steps, int count, double learning_rate, double beta1,
+                    double beta2, double epsilon, double weight_decay) {
+  return guarded([&] {
+    c10::AutoGradMode no_grad(false);
+    auto parameter_list = list_of(parameters, count);
+    auto gradient_list = list_of(gradients, count);
+    auto first_list = list_of(first_moments, count);
+    auto second_list = list_of(second_moments, count);
+    auto step_list = list_of(steps, count);
+    for (auto &step : step_list) step.add_(1);
+    // The kernel walks raw memory, so a gradient must lie in its parameter's memory format.
+    for (size_t i = 0; i < gradient_list.size(); i++) {
+      if (gradient_list[i].strides() != parameter_list[i].strides())
+        gradient_list[i] = at::empty_like(parameter_list[i]).copy_(gradient_list[i]);
+    }
+    at::_fused_adam_(parameter_list, gradient_list, first_list, second_list,
+                     /*max_exp_avg_sqs=*/{}, step_list, learning_rate, beta1, beta2, weight_decay,
+                     epsilon, /*amsgrad=*/false, /*maximize=*/false);
+  });
+}

@@ -1,0 +1,70 @@
+// What the C++ files of this room share: the opaque types, and the guard that turns exceptions into
+// error texts.
+
+#ifndef CTORCH_BORDER_H
+#define CTORCH_BORDER_H
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "CTorch.h"
+
+struct CTensor {
+  at::Tensor value;
+};
+
+struct CGenerator {
+  at::Generator value;
+};
+
+// The first line of what went wrong; libtorch appends a C++ backtrace that helps no user.
+inline CError error_text(const char *what) {
+  size_t length = std::strcspn(what, "\n");
+  char *text = static_cast<char *>(std::malloc(length + 1));
+  if (text == nullptr) return nullptr;
+  std::memcpy(text, what, length);
+  text[length] = '\0';
+  return text;
+}
+
+template <typename Body>
+CError guarded(Body body) noexcept {
+  try {
+    body();
+    return nullptr;
+  } catch (const c10::Error &error) {
+    return error_text(error.what_without_backtrace());
+  } catch (const std::exception &error) {
+    return error_text(error.what());
+  } catch (...) {
+    return error_text("unknown C++ exception");
+  }
+}
+
+template <typename Body>
+CError returning(CTensor **out, Body body) noexcept {
+  return guarded([&] { *out = new CTensor{body()}; });
+}
+
+inline at::IntArrayRef shape_of(const int64_t *shape, int dimensions) {
+  return at::IntArrayRef(shape, static_cast<size_t>(dimensions));
+}
+
+inline std::optional<at::Tensor> optional_tensor(const CTensor *tensor) {
+  return tensor == nullptr ? std::nullopt : std::optional<at::Tensor>(tensor->value);
+}
+
+inline std::vector<at::Tensor> list_of(CTensor *const *tensors, int count) {
+  std::vector<at::Tensor> list;
+  list.reserve(static_cast<size_t>(count));
+  for (int i = 0; i < count; i++) list.push_back(tensors[i]->value);
+  return list;
+}
+
+#endif

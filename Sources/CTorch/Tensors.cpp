@@ -1,0 +1,178 @@
+// Tensors: making, reading, arithmetic; threads and memory of the process.
+
+#include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/ops/abs.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/div.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sub.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros_like.h>
+#include <malloc.h>
+
+#include "Border.h"
+
+static at::ScalarType scalar_type(CDType dtype) {
+  switch (dtype) {
+    case ct_float32: return at::kFloat;
+    case ct_uint8: return at::kByte;
+    case ct_int64: return at::kLong;
+    case ct_bool: return at::kBool;
+    case ct_float64: return at::kDouble;
+    case ct_bfloat16: return at::kBFloat16;
+  }
+  return at::kFloat;
+}
+
+void ct_free_text(CError text) { std::free(text); }
+
+// Activations are freed and allocated anew each step; handing them back to the kernel in between
+// costs a page fault for every 4 KiB.
+void ct_keep_freed_memory(void) {
+  const int everything = 1 << 30;
+  mallopt(M_MMAP_THRESHOLD, everything);
+  mallopt(M_TRIM_THRESHOLD, everything);
+  mallopt(M_TOP_PAD, 64 << 20);
+}
+
+CError ct_set_threads(int count) {
+  return guarded([&] { at::set_num_threads(count); });
+}
+
+bool ct_cuda_available(void) {
+  try {
+    return at::detail::getCUDAHooks().hasCUDA();
+  } catch (...) {
+    return false;
+  }
+}
+
+CError ct_from_data(CTensor **out, const void *data, CDType dtype, const int64_t *shape,
+                    int dimensions) {
+  return returning(out, [&] {
+    return at::from_blob(const_cast<void *>(data), shape_of(shape, dimensions),
+                         at::TensorOptions().dtype(scalar_type(dtype)))
+        .clone();
+  });
+}
+
+CError ct_full(CTensor **out, double value, CDType dtype, const int64_t *shape, int dimensions) {
+  return returning(out, [&] {
+    return at::full(shape_of(shape, dimensions), value,
+                    at::TensorOptions().dtype(scalar_type(dtype)));
+  });
+}
+
+CError ct_zeros_like(CTensor **out, const CTensor *tensor) {
+  return returning(out, [&] { return at::zeros_like(tensor->value); });
+}
+
+CError ct_copy_to_host(const CTensor *tensor, void *destination, size_t bytes) {
+  return guarded([&] {
+    at::Tensor host = tensor->value.detach().to(at::kCPU).contiguous();
+    TORCH_CHECK(host.nbytes() == bytes, "expected ", bytes, " bytes, found ", host.nbytes());
+    if (bytes > 0) std::memcpy(destination, host.const_data_ptr(), bytes);
+  });
+}
+
+void ct_release(CTensor *tensor) { delete tensor; }
+
+int ct_dimensions(const CTensor *tensor) { return static_cast<int>(tensor->value.dim()); }
+
+int64_t ct_size(const CTensor *tensor, int dimension) {
+  return tensor->value.sizes()[static_cast<size_t>(dimension)];
+}
+
+CDType ct_dtype(const CTensor *tensor) {
+  switch (tensor->value.scalar_type()) {
+    case at::kByte: return ct_uint8;
+    case at::kLong: return ct_int64;
+    case at::kBool: return ct_bool;
+    case at::kDouble: return ct_float64;
+    case at::kBFloat16: return ct_bfloat16;
+    default: return ct_float32;
+  }
+}
+
+CDevice ct_device(const CTensor *tensor) { return tensor->value.is_cuda() ? ct_cuda : ct_cpu; }
+
+CError ct_to(CTensor **out, const CTensor *tensor, CDType dtype, CDevice device) {
+  return returning(out, [&] {
+    return tensor->value.to(device == ct_cuda ? at::kCUDA : at::kCPU, scalar_type(dtype));
+  });
+}
+
+CError ct_channels_last(CTensor **out, const CTensor *tensor) {
+  return returning(out, [&] { return tensor->value.contiguous(at::MemoryFormat::ChannelsLast); });
+}
+
+CError ct_reshape(CTensor **out, const CTensor *tensor, const int64_t *shape, int dimensions) {
+  return returning(out, [&] { return tensor->value.reshape(shape_of(shape, dimensions)); });
+}
+
+CError ct_permute(CTensor **out, const CTensor *tensor, const int64_t *order, int dimensions) {
+  return returning(out, [&] { return tensor->value.permute(shape_of(order, dimensions)); });
+}
+
+CError ct_select_indices(CTensor **out, const CTensor *tensor, int dimension,
+                         const int64_t *indices, int64_t count) {
+  return returning(out, [&] {
+    at::Tensor index = at::from_blob(const_cast<int64_t *>(indices), {count},
+                                     at::TensorOptions().dtype(at::kLong));
+    return at::index_select(tensor->value, dimension, index.to(tensor->value.device()));
+  });
+}
+
+CError ct_add(CTensor **out, const CTensor *a, const CTensor *b) {
+  return returning(out, [&] { return at::add(a->value, b->value); });
+}
+
+CError ct_subtract(CTensor **out, const CTensor *a, const CTensor *b) {
+  return returning(out, [&] { return at::sub(a->value, b->value); });
+}
+
+CError ct_multiply(CTensor **out, const CTensor *a, const CTensor *b) {
+  return returning(out, [&] { return at::mul(a->value, b->value); });
+}
+
+CError ct_divide(CTensor **out, const CTensor *a, const CTensor *b) {
+  return returning(out, [&] { return at::div(a->value, b->value); });
+}
+
+CError ct_scale(CTensor **out, const CTensor *a, double factor) {
+  return returning(out, [&] { return at::mul(a->value, factor); });
+}
+
+CError ct_abs(CTensor **out, const CTensor *a) {
+  return returning(out, [&] { return at::abs(a->value); });
+}
+
+CError ct_sum(CTensor **out, const CTensor *a) {
+  return returning(out, [&] { return at::sum(a->value); });
+}
+
+CError ct_sum_over(CTensor **out, const CTensor *a, int dimension) {
+  return returning(out, [&] { return at::sum(a->value, {dimension}, /*keepdim=*/false); });
+}
+
+CError ct_argmax(CTensor **out, const CTensor *a, int dimension) {
+  return returning(out, [&] { return at::argmax(a->value, dimension); });
+}
+
+CError ct_add_in_place(CTensor *a, const CTensor *b, double factor) {
+  return guarded([&] { a->value.add_(b->value, factor); });
+}
+
+CError ct_multiply_in_place(CTensor *a, const CTensor *b) {
+  return guarded([&] { a->value.mul_(b->value); });
+}
+
+CError ct_copy_in_place(CTensor *a, const CTensor *b) {
+  return guarded([&] { a->value.copy_(b->value); });
+}

@@ -1,0 +1,115 @@
+// The part of libtorch that we use, as plain C: no exception and no C++ type crosses this line.
+//
+// Every function that can fail returns NULL when it succeeded, else an error text that the caller
+// frees with ct_free_text. Results come back through the first parameter; the caller releases them.
+
+#ifndef CTORCH_H
+#define CTORCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct CTensor CTensor;
+typedef struct CGenerator CGenerator;
+typedef char *CError;
+
+typedef enum {
+  ct_float32 = 0,
+  ct_uint8 = 1,
+  ct_int64 = 2,
+  ct_bool = 3,
+  ct_float64 = 4,
+  ct_bfloat16 = 5,
+} CDType;
+
+typedef enum { ct_cpu = 0, ct_cuda = 1 } CDevice;
+
+void ct_free_text(CError text);
+
+// The process: threads, memory, devices.
+void ct_keep_freed_memory(void);
+CError ct_set_threads(int count);
+bool ct_cuda_available(void);
+
+// Tensors: making, reading, releasing.
+CError ct_from_data(CTensor **out, const void *data, CDType dtype, const int64_t *shape,
+                    int dimensions);
+CError ct_full(CTensor **out, double value, CDType dtype, const int64_t *shape, int dimensions);
+CError ct_zeros_like(CTensor **out, const CTensor *tensor);
+CError ct_copy_to_host(const CTensor *tensor, void *destination, size_t bytes);
+void ct_release(CTensor *tensor);
+int ct_dimensions(const CTensor *tensor);
+int64_t ct_size(const CTensor *tensor, int dimension);
+CDType ct_dtype(const CTensor *tensor);
+CDevice ct_device(const CTensor *tensor);
+CError ct_to(CTensor **out, const CTensor *tensor, CDType dtype, CDevice device);
+CError ct_channels_last(CTensor **out, const CTensor *tensor);
+CError ct_reshape(CTensor **out, const CTensor *tensor, const int64_t *shape, int dimensions);
+CError ct_permute(CTensor **out, const CTensor *tensor, const int64_t *order, int dimensions);
+CError ct_select_indices(CTensor **out, const CTensor *tensor, int dimension,
+                         const int64_t *indices, int64_t count);
+
+// Arithmetic, with broadcasting.
+CError ct_add(CTensor **out, const CTensor *a, const CTensor *b);
+CError ct_subtract(CTensor **out, const CTensor *a, const CTensor *b);
+CError ct_multiply(CTensor **out, const CTensor *a, const CTensor *b);
+CError ct_divide(CTensor **out, const CTensor *a, const CTensor *b);
+CError ct_scale(CTensor **out, const CTensor *a, double factor);
+CError ct_abs(CTensor **out, const CTensor *a);
+CError ct_sum(CTensor **out, const CTensor *a);
+CError ct_sum_over(CTensor **out, const CTensor *a, int dimension);
+CError ct_argmax(CTensor **out, const CTensor *a, int dimension);
+CError ct_add_in_place(CTensor *a, const CTensor *b, double factor);
+CError ct_multiply_in_place(CTensor *a, const CTensor *b);
+CError ct_copy_in_place(CTensor *a, const CTensor *b);
+
+// Layers of a network.
+CError ct_conv2d(CTensor **out, const CTensor *input, const CTensor *weight, const CTensor *bias,
+                 int stride, int padding, int dilation);
+CError ct_batch_norm(CTensor **out, const CTensor *input, const CTensor *weight,
+                     const CTensor *bias, CTensor *running_mean, CTensor *running_var,
+                     bool training, double momentum, double epsilon);
+CError ct_relu(CTensor **out, const CTensor *input);
+CError ct_max_pool2d(CTensor **out, const CTensor *input, int kernel, int stride, int padding,
+                     bool ceil_mode);
+CError ct_dropout(CTensor **out, const CTensor *input, double probability, CGenerator *generator);
+CError ct_normalize(CTensor **out, const CTensor *input, int dimension);
+CError ct_upsample_bilinear(CTensor **out, const CTensor *input, int64_t height, int64_t width);
+// logits N×C×H×W, target int64 N×H×W; pixels of the class `ignore` do not count; `reduce_mean`
+// chooses the (weighted) mean over the sum.
+CError ct_cross_entropy(CTensor **out, const CTensor *logits, const CTensor *target,
+                        const CTensor *class_weights, int64_t ignore, bool reduce_mean);
+
+// Differentiation.
+CError ct_set_requires_grad(CTensor *tensor, bool value);
+CError ct_detach(CTensor **out, const CTensor *tensor);
+// Gradients of a scalar in the inputs' order; an input that the scalar does not depend on gets NULL.
+CError ct_gradients(CTensor **out, const CTensor *scalar, CTensor *const *inputs, int count,
+                    bool retain_graph);
+bool ct_set_grad_enabled(bool enabled);  // of this thread; returns what it was
+// Autocast of this thread: bfloat16 where that is safe. The scope's end drops its cached casts.
+void ct_begin_bfloat16(CDevice device);
+void ct_end_bfloat16(CDevice device);
+
+// Random numbers.
+CError ct_generator(CGenerator **out, uint64_t seed, CDevice device);
+void ct_release_generator(CGenerator *generator);
+CError ct_fill_normal(CTensor *tensor, double mean, double deviation, CGenerator *generator);
+CError ct_fill_uniform(CTensor *tensor, double low, double high, CGenerator *generator);
+
+// One Adam step with the L2 term added to the gradient, over all parameters at once.
+CError ct_adam_step(CTensor *const *parameters, CTensor *const *gradients,
+                    CTensor *const *first_moments, CTensor *const *second_moments,
+                    CTensor *const *steps, int count, double learning_rate, double beta1,
+                    double beta2, double epsilon, double weight_decay);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,43 @@
+// Option groups that several tools share.
+
+import ArgumentParser
+import Foundation
+
+/// Options that every tool has.
+public struct CommonOptions: ParsableArguments {
+  @Flag(name: .shortAndLong, help: "Print nothing but errors.")
+  public var quiet = false
+
+  @Option(help: "CPU threads (default: one per core).")
+  public var threads: Int?
+
+  @Option(help: "Seed of everything random.")
+  public var seed: UInt64 = 1
+
+  public init() {}
+
+  public mutating func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads \(threads): must be in 1...1024")
+    }
+  }
+
+  /// Threads to use, one per core unless told otherwise.
+  public var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+
+  /// A message for the person at the terminal.
+  public func say(_ line: String) {
+    if !quiet { print(line) }
+  }
+
+  /// A warning; `--quiet` does not silence it.
+  public func warn(_ tool: String, _ line: String) { writeError("\(tool): warning: \(line)\n") }
+}
+
+/// Where a result goes.
+public struct OutputOptions: ParsableArguments {
+  @Option(name: .shortAndLong, help: "The file to write.")
+  public var output: String
+
+  public init() {}
+}

@@ -1,0 +1,110 @@
+// Progress on stderr: a bar on a terminal, plain lines otherwise.
+
+import Foundation
+
+/// Tells how far a loop is and how long it will take.
+public final class Progress {
+  private let label: String
+  private let total: Int
+  private let isSilent: Bool
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let start = ContinuousClock.now
+  private var lastShown: Double
+  private var drawn = false
+
+  /// Seconds between two bars, and between two plain lines.
+  private static let barInterval = 0.1
+  private static let lineInterval = 10.0
+
+  /// - Parameter label: what is being done, such as "render".
+  public init(_ label: String, total: Int, quiet: Bool) {
+    self.label = label
+    self.total = total
+    isSilent = quiet
+    // The first bar at once, the first plain line when there is something to tell.
+    lastShown = isTerminal ? -.infinity : 0
+  }
+
+  /// Seconds since the start.
+  public var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
+
+  /// - Parameters:
+  ///   - done: how many of the total.
+  ///   - detail: what else to say, such as the losses; made only when shown.
+  public func update(_ done: Int, _ detail: @autoclosure () -> String = "") {
+    guard !isSilent else { return }
+    let seconds = self.seconds
+    let interval = isTerminal ? Self.barInterval : Self.lineInterval
+    guard seconds - lastShown >= interval || (isTerminal && done == total) else { return }
+    lastShown = seconds
+    let left = done > 0 ? seconds / Double(done) * Double(total - done) : 0
+    let text = ["\(label) \(done)/\(total)", detail(), "\(Progress.clock(left)) left"]
+      .filter { !$0.isEmpty }.joined(separator: "  ")
+    if isTerminal {
+      let width = 20
+      let filled = total > 0 ? width * done / total : width
+      let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
+      writeError("\r\u{1B}[K[\(bar)] \(text)")
+      drawn = true
+    } else {
+      writeError(text + "\n")
+    }
+  }
+
+  /// Ends the bar's line.
+  public func finish() {
+    if drawn { writeError("\n") }
+    drawn = false
+  }
+
+  deinit { if drawn { writeError("\n") } }
+
+  /// m:ss, or h:mm:ss.
+  static func clock(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded())
+    func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    let (minutes, rest) = (whole / 60 % 60, twoDigits(whole % 60))
+    return whole < 3600 ? "\(minutes):\(rest)" : "\(whole / 3600):\(twoDigits(minutes)):\(rest)"
+  }
+}
+
+/// Numbers as people read them.
+public enum Format {
+  /// With so many digits behind the point.
+  public static func fixed(_ value: Double, _ digits: Int) -> String {
+    String(format: "%.\(digits)f", value)
+  }
+
+  /// Four significant digits or so, without needless zeros' noise.
+  public static func short(_ value: Double) -> String {
+    value.isNaN ? "–" : String(format: abs(value) >= 100 ? "%.1f" : "%.4g", value)
+  }
+
+  /// In percent, one digit.
+  public static func percent(_ share: Double) -> String { fixed(100 * share, 1) + " %" }
+
+  /// 12,345,678.
+  public static func count(_ number: Int) -> String {
+    var digits = String(abs(number))
+    var groups: [String] = []
+    while digits.count > 3 {
+      groups.insert(String(digits.suffix(3)), at: 0)
+      digits = String(digits.dropLast(3))
+    }
+    return (number < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
+  }
+
+  /// One table, columns padded to their widest cell: the first flush left, the others right.
+  public static func table(_ rows: [[String]]) -> String {
+    let columns = rows.map(\.count).max() ?? 0
+    let widths = (0..<columns).map { column in
+      rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+    }
+    return rows.map { row in
+      row.enumerated().map { column, cell in
+        let padding = String(repeating: " ", count: widths[column] - cell.count)
+        return column == 0 ? cell + padding : padding + cell
+      }.joined(separator: "  ")
+    }.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,79 @@
+// How every tool starts and ends: parsing, exit statuses, error lines, interruption.
+
+import ArgumentParser
+import Dispatch
+import Foundation
+
+/// The version that `--version` prints and that files record.
+public let version = "0.1.0"
+
+/// The command line as run, for the files that record it.
+public var commandLine: String {
+  let arguments = ProcessInfo.processInfo.arguments
+  let name = URL(fileURLWithPath: arguments.first ?? "").lastPathComponent
+  return ([name] + arguments.dropFirst().map(quoted)).joined(separator: " ")
+}
+
+private func quoted(_ argument: String) -> String {
+  let plain = argument.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,+@%".contains($0) }
+  return plain && !argument.isEmpty
+    ? argument : "'" + argument.replacingOccurrences(of: "'", with: "'\\''") + "'"
+}
+
+/// Runs a command to the end of the process. Exit status 0: done; 1: failed, with one line
+/// `tool: file: /dataset: reason` on stderr; 64: wrong usage; 130, 143: interrupted.
+///
+/// - Parameter cleanUp: takes away temporary files when the process is interrupted.
+public func run<Command: ParsableCommand>(
+  _ type: Command.Type, cleanUp: @escaping @Sendable () -> Void
+) -> Never {
+  let signals = [SIGINT, SIGTERM].map { endOnSignal($0, cleanUp) }
+  withExtendedLifetime(signals) {
+    do {
+      var command = try type.parseAsRoot()
+      do {
+        try command.run()
+      } catch let error where !isUsage(error) {
+        fail(type._commandName, "\(error)")
+      }
+    } catch {
+      type.exit(withError: error)
+    }
+  }
+  exit(0)
+}
+
+/// Whether argument-parser must answer: help, version, wrong usage.
+private func isUsage(_ error: any Error) -> Bool {
+  error is ExitCode || error is CleanExit || error is ValidationError
+}
+
+private func fail(_ tool: String, _ reason: String) -> Never {
+  let line = reason.split(whereSeparator: \.isNewline).joined(separator: " ")
+  writeError("\(tool): \(line)\n")
+  exit(1)
+}
+
+public func writeError(_ text: String) {
+  FileHandle.standardError.write(Data(text.utf8))
+}
+
+private func endOnSignal(_ number: Int32, _ cleanUp: @escaping @Sendable () -> Void)
+  -> any DispatchSourceSignal
+{
+  signal(number, SIG_IGN)
+  let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+  source.setEventHandler {
+    cleanUp()
+    _exit(128 + number)
+  }
+  source.resume()
+  return source
+}
+
+/// A value given on the command line that cannot be, in the same form as an error about a file.
+public struct OptionError: Error, CustomStringConvertible {
+  public let description: String
+
+  public init(_ option: String, _ reason: String) { description = "\(option): \(reason)" }
+}

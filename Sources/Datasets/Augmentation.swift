@@ -1,0 +1,141 @@
+// Augmentation: scaling, mirroring and cropping an image together with its targets.
+
+import Artifacts
+
+/// A size in pixels.
+public struct PixelSize: Equatable, Sendable {
+  public let height: Int
+  public let width: Int
+
+  public init(height: Int, width: Int) {
+    self.height = height
+    self.width = width
+  }
+}
+
+/// How a sample is laid out in its crop: scaled, maybe mirrored, then shifted.
+struct Placement {
+  /// Size after scaling.
+  let scaled: PixelSize
+  let mirrored: Bool
+  /// The scaled image's pixel at the crop's origin; negative where the crop reaches beyond.
+  let top: Int
+  let left: Int
+
+  /// Unscaled and centred.
+  static func centred(_ size: PixelSize, in crop: PixelSize) -> Placement {
+    Placement(
+      scaled: size, mirrored: false, top: (size.height - crop.height) / 2,
+      left: (size.width - crop.width) / 2)
+  }
+
+  /// Scale uniform in [0.5, 1.5), mirrored half of the time, the crop anywhere; an image smaller
+  /// than the crop is centred (the published training's augmentation).
+  static func random(
+    _ size: PixelSize, in crop: PixelSize, using random: inout some RandomNumberGenerator
+  ) -> Placement {
+    let scale = Double.random(in: 0.5..<1.5, using: &random)
+    let mirrored = Bool.random(using: &random)
+    let scaled = PixelSize(
+      height: max(1, Int(Double(size.height) * scale)), width: max(1, Int(Double(size.width) * scale)))
+    func shift(_ length: Int, _ crop: Int) -> Int {
+      length > crop ? Int.random(in: 0...length - crop, using: &random) : (length - crop) / 2
+    }
+    return Placement(
+      scaled: scaled, mirrored: mirrored, top: shift(scaled.height, crop.height),
+      left: shift(scaled.width, crop.width))
+  }
+}
+
+extension Sample {
+  /// The part of the placed sample that the crop shows: the image bilinearly, the targets by nearest
+  /// neighbour; beyond the image raw 0 and no ground truth.
+  ///
+  /// - Parameters:
+  ///   - channels: values per pixel of each target.
+  ///   - signedX: for each target, whether mirroring negates its first component.
+  func cropped(to crop: PixelSize, _ placement: Placement, channels: [Int], signedX: [Bool])
+    -> Sample
+  {
+    if placement.scaled == crop, crop.height == height, crop.width == width, !placement.mirrored {
+      return self
+    }
+    var result = Sample(
+      height: crop.height, width: crop.width,
+      image: [UInt8](repeating: 0, count: crop.height * crop.width * 3),
+      targets: zip(targets, channels).map { _, channels in
+        TargetMap(
+          values: [Float](repeating: 0, count: crop.height * crop.width * channels),
+          valid: [Bool](repeating: false, count: crop.height * crop.width))
+      })
+    let rows = Axis(
+      length: height, scaled: placement.scaled.height, shift: placement.top, crop: crop.height,
+      mirrored: false)
+    let columns = Axis(
+      length: width, scaled: placement.scaled.width, shift: placement.left, crop: crop.width,
+      mirrored: placement.mirrored)
+    for y in rows.covered {
+      let row = rows.taps[y]
+      for x in columns.covered {
+        let column = columns.taps[x]
+        for c in 0..<3 {
+          func pixel(_ y: Int, _ x: Int) -> Float { Float(image[(y * width + x) * 3 + c]) }
+          let top = pixel(row.low, column.low) * (1 - column.weight)
+            + pixel(row.low, column.high) * column.weight
+          let bottom = pixel(row.high, column.low) * (1 - column.weight)
+            + pixel(row.high, column.high) * column.weight
+          result.image[(y * crop.width + x) * 3 + c] =
+            UInt8((top * (1 - row.weight) + bottom * row.weight).rounded())
+        }
+      }
+    }
+    for task in targets.indices {
+      let n = channels[task]
+      let flips = placement.mirrored && signedX[task]
+      for y in rows.covered {
+        for x in columns.covered {
+          let source = rows.taps[y].nearest * width + columns.taps[x].nearest
+          let destination = y * crop.width + x
+          result.targets[task].valid[destination] = targets[task].valid[source]
+          for c in 0..<n {
+            let value = targets[task].values[source * n + c]
+            result.targets[task].values[destination * n + c] = flips && c == 0 ? -value : value
+          }
+        }
+      }
+    }
+    return result
+  }
+}
+
+/// Where the pixels of a crop come from along one axis.
+private struct Axis {
+  struct Tap {
+    /// The two source pixels between which a pixel's centre lies, and the share of the second.
+    var low = 0
+    var high = 0
+    var weight: Float = 0
+    /// ⌊i · in / out⌋.
+    var nearest = 0
+  }
+
+  var taps: [Tap]
+  /// The crop's pixels that lie inside the image.
+  let covered: Range<Int>
+
+  init(length: Int, scaled: Int, shift: Int, crop: Int, mirrored: Bool) {
+    let first = max(0, -shift)
+    covered = first..<max(first, min(crop, scaled - shift))
+    taps = [Tap](repeating: Tap(), count: crop)
+    let ratio = Double(length) / Double(scaled)
+    for index in covered {
+      let place = index + shift
+      let pixel = mirrored ? scaled - 1 - place : place
+      let centre = min(max((Double(pixel) + 0.5) * ratio - 0.5, 0), Double(length - 1))
+      let low = Int(centre)
+      taps[index] = Tap(
+        low: low, high: min(low + 1, length - 1), weight: Float(centre - Double(low)),
+        nearest: pixel * length / scaled)
+    }
+  }
+}

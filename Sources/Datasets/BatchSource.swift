@@ -1,0 +1,173 @@
+// Batches of a data set in training order, read one ahead in the background.
+
+import Artifacts
+import Dispatch
+import Synchronization
+
+/// Images with their targets, ready for tensors.
+public struct Batch: Sendable {
+  public struct Target: Sendable {
+    /// N×H×W×channels; 0 where there is no ground truth, −1 for classes.
+    public var values: [Float]
+    /// N×H×W, 1 where there is ground truth, else 0.
+    public var valid: [Float]
+    public let channels: Int
+  }
+
+  public let count: Int
+  public let height: Int
+  public let width: Int
+  /// N×H×W×3, RGB.
+  public let images: [UInt8]
+  /// In the data set's task order.
+  public let targets: [Target]
+
+  /// Lays samples of one size end to end.
+  init(_ samples: [Sample], tasks: [DatasetTask]) {
+    count = samples.count
+    height = samples.first?.height ?? 0
+    width = samples.first?.width ?? 0
+    images = samples.flatMap(\.image)
+    targets = tasks.indices.map { index in
+      let task = tasks[index]
+      let missing: Float = task.kind == .segmentation ? -1 : 0
+      var target = Target(values: [], valid: [], channels: task.targetChannels)
+      for sample in samples {
+        let map = sample.targets[index]
+        target.valid += map.valid.map { $0 ? 1 : 0 }
+        target.values += map.values.enumerated().map { position, value in
+          map.valid[position / task.targetChannels] ? value : missing
+        }
+      }
+      return target
+    }
+  }
+}
+
+/// The order in which training sees the images.
+public enum SampleOrder: String, Sendable, CaseIterable {
+  /// A new permutation every epoch.
+  case shuffled
+  /// As they stand in the file, over and over.
+  case sequential
+}
+
+/// The endless sequence of training batches: batch n is a function of the settings and n alone.
+public struct BatchSource: Sendable {
+  public let dataset: DatasetFile
+  public let batchSize: Int
+  public let size: PixelSize
+  private let info: DatasetFile.SplitInfo
+  private let order: SampleOrder
+  private let augments: Bool
+  private let seed: UInt64
+
+  /// - Parameter crop: the size of the batches' images; nil means the data set's own.
+  public init(
+    _ dataset: DatasetFile, split: Split = .train, batchSize: Int, order: SampleOrder,
+    augments: Bool, crop: PixelSize?, seed: UInt64
+  ) throws {
+    self.dataset = dataset
+    self.batchSize = batchSize
+    self.order = order
+    self.augments = augments
+    self.seed = seed
+    info = try dataset.info(split)
+    size = crop ?? PixelSize(height: info.height, width: info.width)
+  }
+
+  public var samplesPerEpoch: Int { info.count }
+
+  /// Batch `number`, from 0.
+  public func batch(_ number: Int) throws -> Batch {
+    let positions = number * batchSize..<(number + 1) * batchSize
+    var permutations: [Int: [Int]] = [:]
+    let samples = try positions.map { position in
+      let (epoch, place) = position.quotientAndRemainder(dividingBy: info.count)
+      if permutations[epoch] == nil { permutations[epoch] = permutation(ofEpoch: epoch) }
+      let index = permutations[epoch]?[place] ?? place
+      return try sample(index, position)
+    }
+    return Batch(samples, tasks: dataset.tasks)
+  }
+
+  private func permutation(ofEpoch epoch: Int) -> [Int] {
+    guard order == .shuffled else { return Array(0..<info.count) }
+    var random = RandomStream(seed: seed, position: UInt64(epoch))
+    return (0..<info.count).shuffled(using: &random)
+  }
+
+  private func sample(_ index: Int, _ position: Int) throws -> Sample {
+    let sample = try dataset.sample(index, of: info)
+    let original = PixelSize(height: info.height, width: info.width)
+    var placement = Placement.centred(original, in: size)
+    if augments {
+      var random = RandomStream(seed: ~seed, position: UInt64(position))
+      placement = Placement.random(original, in: size, using: &random)
+    }
+    return sample.cropped(
+      to: size, placement, channels: dataset.tasks.map(\.targetChannels),
+      signedX: dataset.tasks.indices.map { info.encoding(ofTask: $0).signedX })
+  }
+
+  /// The images of a split in file order, in batches, the last one maybe smaller; for evaluation.
+  public static func batches(
+    of dataset: DatasetFile, split: Split, batchSize: Int,
+    _ body: (Batch, _ first: Int) throws -> Void
+  ) throws {
+    let info = try dataset.info(split)
+    for first in stride(from: 0, to: info.count, by: batchSize) {
+      let samples = try (first..<min(first + batchSize, info.count)).map {
+        try dataset.sample($0, of: info)
+      }
+      try body(Batch(samples, tasks: dataset.tasks), first)
+    }
+  }
+}
+
+/// Hands out a source's batches one after the other, preparing the next one in the background.
+public final class BatchLoader {
+  private let source: BatchSource
+  private let queue = DispatchQueue(label: "batch loader")
+  private var number: Int
+  private var upcoming: Upcoming<Batch>?
+
+  /// - Parameter first: the number of the first batch.
+  public init(_ source: BatchSource, first: Int = 0) {
+    self.source = source
+    number = first
+  }
+
+  public func next() throws -> Batch {
+    let batch = try (upcoming ?? prepare()).value()
+    number += 1
+    upcoming = prepare()
+    return batch
+  }
+
+  private func prepare() -> Upcoming<Batch> {
+    let (source, number) = (source, number)
+    return Upcoming(on: queue) { try source.batch(number) }
+  }
+}
+
+/// A value that is being made on another thread.
+final class Upcoming<Value: Sendable>: Sendable {
+  private let result = Mutex<Result<Value, any Error>?>(nil)
+  private let done = DispatchSemaphore(value: 0)
+
+  init(on queue: DispatchQueue, _ make: @escaping @Sendable () throws -> Value) {
+    queue.async { [self] in
+      let made = Result { try make() }
+      result.withLock { $0 = made }
+      done.signal()
+    }
+  }
+
+  /// Waits for the value; call once.
+  func value() throws -> Value {
+    done.wait()
+    guard let result = result.withLock({ $0 }) else { throw CancellationError() }
+    return try result.get()
+  }
+}

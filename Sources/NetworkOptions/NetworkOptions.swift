@@ -1,0 +1,135 @@
+// Option groups of the tools in which a network runs, and what they stand for.
+
+import ArgumentParser
+import Artifacts
+import CommandLine
+import Datasets
+import Networks
+import Torch
+import Training
+
+public enum DeviceChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+  case cpu, cuda, auto
+}
+
+extension Precision: ExpressibleByArgument {}
+extension SampleOrder: ExpressibleByArgument {}
+
+/// Where a network runs.
+public struct MachineOptions: ParsableArguments {
+  @Option(help: "Where the network runs: cpu, cuda or auto.")
+  public var device = DeviceChoice.cpu
+
+  @Option(help: "Arithmetic of the network: float32, or bfloat16 where that is safe.")
+  public var precision = Precision.float32
+
+  public init() {}
+
+  /// Settles the process's threads and memory.
+  public func prepare(_ common: CommonOptions) throws -> Machine {
+    try Machine.prepare(
+      device: device.rawValue, precision: precision, threads: common.threadCount)
+  }
+}
+
+/// A network to build; its heads follow from the data set's tasks.
+public struct ArchitectureOptions: ParsableArguments {
+  @Option(help: "The network to build: scene-net.")
+  public var architecture = Architecture.sceneNet
+
+  @Option(help: "Residual blocks per stage (3,4,6,3 is ResNet-34).")
+  public var stages = IntegerList([3, 4, 6, 3])
+
+  @Option(help: "Channels of the first stage.")
+  public var width = 64
+
+  @Option(help: "Channels inside each head.")
+  public var headWidth = 1024
+
+  public init() {}
+
+  public func validate() throws {
+    if architecture != Architecture.sceneNet {
+      throw ValidationError("--architecture \(architecture): the only one is scene-net")
+    }
+    do {
+      let head = Architecture.Head(task: "any", channels: 1)
+      try Architecture(
+        stages: stages.values, width: width, headWidth: headWidth, dropout: 0, heads: [head]
+      ).validate()
+    } catch {
+      throw ValidationError("\(error)")
+    }
+  }
+
+  /// - Parameter dropout: nil for the published 0.5.
+  public func architecture(for tasks: [DatasetTask], dropout: Double?) -> Architecture {
+    Architecture(
+      stages: stages.values, width: width, headWidth: headWidth, dropout: dropout ?? 0.5,
+      heads: Architecture.heads(for: tasks))
+  }
+}
+
+/// How batches are drawn from the training images.
+public struct BatchOptions: ParsableArguments {
+  @Option(help: "Images per batch.")
+  public var batchSize = 16
+
+  @Option(help: "Order of the images: shuffled anew every epoch, or sequential as in the file.")
+  public var order = SampleOrder.shuffled
+
+  @Flag(inversion: .prefixedNo, help: "Random scaling, mirroring and cropping.")
+  public var augment = true
+
+  @Option(help: "Size of the crops, as HxW (default: the images' own).")
+  public var crop: CropSize?
+
+  @Option(help: "Probability of dropout in the heads (default: the model's; 0.5 for a new one).")
+  public var dropout: Double?
+
+  public init() {}
+
+  public func validate() throws {
+    if !(1...100_000).contains(batchSize) {
+      throw ValidationError("--batch-size \(batchSize): must be in 1...100000")
+    }
+    if let dropout, !(0..<1).contains(dropout) {
+      throw ValidationError("--dropout \(dropout): must lie in [0, 1)")
+    }
+  }
+
+  /// The training batches of a data set.
+  public func source(of dataset: DatasetFile, seed: UInt64) throws -> BatchSource {
+    try BatchSource(
+      dataset, batchSize: batchSize, order: order, augments: augment, crop: crop?.size, seed: seed)
+  }
+}
+
+/// Whole numbers separated by commas.
+public struct IntegerList: ExpressibleByArgument, Sendable {
+  public let values: [Int]
+
+  public init(_ values: [Int]) { self.values = values }
+
+  public init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    let values = parts.compactMap { Int($0) }
+    guard values.count == parts.count else { return nil }
+    self.values = values
+  }
+
+  public var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
+}
+
+/// A size in pixels, as HxW.
+public struct CropSize: ExpressibleByArgument, Sendable {
+  public let size: PixelSize
+
+  public init?(argument: String) {
+    let parts = argument.split(separator: "x", omittingEmptySubsequences: false)
+    guard parts.count == 2, let height = Int(parts[0]), let width = Int(parts[1]),
+      (1...65536).contains(height), (1...65536).contains(width)
+    else { return nil }
+    size = PixelSize(height: height, width: width)
+  }
+}

@@ -1,0 +1,42 @@
+// Initial weights, a function of architecture and seed.
+
+import Torch
+
+extension SceneNet {
+  /// A network with the published initial weights: backbone convolutions N(0, 0.01²), batch-norm
+  /// weight 1 and bias 0, head convolutions Kaiming-uniform with a = √5 and biases within
+  /// ±1/√fan-in (libtorch's default, after He et al. 2015).
+  public convenience init(_ architecture: Architecture, seed: UInt64, on device: Device = .cpu)
+    throws
+  {
+    let generator = try Generator(seed: seed)
+    var parameters: [String: Tensor] = [:]
+    for parameter in architecture.parameters {
+      let shape = parameter.shape
+      parameters[parameter.name] =
+        switch (parameter.role, parameter.owner) {
+        case (.convolution, .backbone):
+          try Tensor.normal(deviation: 0.01, shape: shape, using: generator)
+        case (.batchNormWeight, _):
+          try Tensor.full(1, shape: shape)
+        case (.batchNormBias, _):
+          try Tensor.full(0, shape: shape)
+        case (.convolution, .head):
+          // √(6 / ((1 + a²) · fan-in)) with a = √5.
+          try uniform(shape, fanIn: shape[1...].reduce(1, *), generator)
+        case (.bias(let fanIn), _):
+          try uniform(shape, fanIn: fanIn, generator)
+        }
+    }
+    var buffers: [String: Tensor] = [:]
+    for (name, shape) in architecture.buffers {
+      buffers[name] = try Tensor.full(name.hasSuffix("running_var") ? 1 : 0, shape: shape)
+    }
+    try self.init(architecture, parameters: parameters, buffers: buffers, on: device)
+  }
+}
+
+private func uniform(_ shape: [Int], fanIn: Int, _ generator: Generator) throws -> Tensor {
+  let bound = 1 / Double(fanIn).squareRoot()
+  return try Tensor.uniform(-bound, bound, shape: shape, using: generator)
+}

@@ -1,0 +1,93 @@
+// Several models side by side: every metric with its change against the first.
+
+import Artifacts
+
+/// An evaluated model and where its numbers stand.
+public struct EvaluatedModel: Sendable {
+  public let label: String
+  public let path: String
+  public let metrics: Metrics
+  /// The command that wrote the metrics.
+  public let command: String
+  public let inputs: [Provenance.Input]
+
+  public init(opening path: String) throws {
+    let reader = try ArtifactReader(opening: path, as: .metrics)
+    self.path = path
+    label = EvaluatedModel.label(path)
+    metrics = try MetricsFile.read(reader)
+    let provenance = reader.provenance
+    command = provenance.command ?? ""
+    inputs = provenance.inputs
+  }
+
+  /// The file's name without `-metrics.h5`, or its folder's where nothing else is left.
+  private static func label(_ path: String) -> String {
+    let parts = path.split(separator: "/").map(String.init)
+    var name = parts.last ?? path
+    for ending in [".h5", "metrics", "-"] where name.hasSuffix(ending) {
+      name = String(name.dropLast(ending.count))
+    }
+    return name.isEmpty ? parts.dropLast().last ?? path : name
+  }
+}
+
+/// Whether more of a metric is better.
+func higherIsBetter(_ metric: String) -> Bool {
+  ["miou", "pixel_accuracy", "within_", "delta_"].contains { metric.hasPrefix($0) }
+}
+
+/// One metric over all models.
+public struct ComparisonRow: Sendable {
+  public let task: String
+  public let metric: String
+  /// One per model; NaN where it was not measured.
+  public let values: [Double]
+  /// Relative change against the first model, positive for better; nil for the first and where it
+  /// cannot be told.
+  public let changes: [Double?]
+  /// The number's arrow: ↑ for more is better.
+  public var direction: String { higherIsBetter(metric) ? "↑" : "↓" }
+}
+
+/// The table of a comparison.
+public struct Comparison: Sendable {
+  public let models: [EvaluatedModel]
+  public let rows: [ComparisonRow]
+
+  /// - Throws: ``ArtifactError`` when a model was evaluated on other tasks than the first.
+  public init(_ models: [EvaluatedModel]) throws {
+    self.models = models
+    guard let first = models.first else {
+      rows = []
+      return
+    }
+    let names = first.metrics.tasks.map(\.task)
+    for model in models.dropFirst() where model.metrics.tasks.map(\.task) != names {
+      throw ArtifactError(
+        file: model.path, path: "/@tasks",
+        reason: "has the tasks \(model.metrics.tasks.map(\.task).joined(separator: ", ")), but "
+          + "\(first.path) has \(names.joined(separator: ", "))")
+    }
+    rows = first.metrics.tasks.enumerated().flatMap { index, task in
+      task.metrics.map { metric, reference in
+        let values = models.map { model in
+          model.metrics.tasks[index].metrics.first { $0.name == metric }?.value ?? .nan
+        }
+        let sign = higherIsBetter(metric) ? 1.0 : -1.0
+        return ComparisonRow(
+          task: task.task, metric: metric, values: values,
+          changes: values.enumerated().map { model, value in
+            let change = sign * (value - reference) / abs(reference)
+            return model == 0 || !change.isFinite ? nil : change
+          })
+      }
+    }
+  }
+
+  /// The mean of a model's relative changes over all metrics; nil for the first model.
+  public func meanChange(ofModel model: Int) -> Double? {
+    let changes = rows.compactMap { $0.changes[model] }
+    return changes.isEmpty ? nil : changes.reduce(0, +) / Double(changes.count)
+  }
+}

@@ -1,0 +1,50 @@
+// Arithmetic on tensors, with libtorch's broadcasting.
+
+import CTorch
+
+extension Tensor {
+  public static func + (a: Tensor, b: Tensor) throws -> Tensor {
+    try returning { ct_add(&$0, a.raw, b.raw) }
+  }
+
+  public static func - (a: Tensor, b: Tensor) throws -> Tensor {
+    try returning { ct_subtract(&$0, a.raw, b.raw) }
+  }
+
+  public static func * (a: Tensor, b: Tensor) throws -> Tensor {
+    try returning { ct_multiply(&$0, a.raw, b.raw) }
+  }
+
+  public static func / (a: Tensor, b: Tensor) throws -> Tensor {
+    try returning { ct_divide(&$0, a.raw, b.raw) }
+  }
+
+  public static func * (a: Tensor, factor: Double) throws -> Tensor {
+    try returning { ct_scale(&$0, a.raw, factor) }
+  }
+
+  public func abs() throws -> Tensor { try returning { ct_abs(&$0, raw) } }
+
+  public func sum() throws -> Tensor { try returning { ct_sum(&$0, raw) } }
+
+  public func sum(over dimension: Int) throws -> Tensor {
+    try returning { ct_sum_over(&$0, raw, Int32(dimension)) }
+  }
+
+  public func argmax(over dimension: Int) throws -> Tensor {
+    try returning { ct_argmax(&$0, raw, Int32(dimension)) }
+  }
+
+  /// Adds `factor` × `other` in place.
+  public func add(_ other: Tensor, times factor: Double = 1) throws {
+    try check(ct_add_in_place(raw, other.raw, factor))
+  }
+
+  /// Multiplies element by element in place.
+  public func multiply(by other: Tensor) throws {
+    try check(ct_multiply_in_place(raw, other.raw))
+  }
+
+  /// Overwrites the values in place, keeping memory format and device.
+  public func assign(_ other: Tensor) throws { try check(ct_copy_in_place(raw, other.raw)) }
+}

@@ -1,0 +1,46 @@
+// Differentiation, and the scopes that change how operations run on this thread.
+
+import CTorch
+
+extension Tensor {
+  /// Marks a leaf whose gradients will be asked for.
+  public func requireGradient(_ value: Bool = true) throws {
+    try check(ct_set_requires_grad(raw, value))
+  }
+
+  public func detached() throws -> Tensor { try returning { ct_detach(&$0, raw) } }
+
+  /// The gradients of this scalar with respect to `inputs`, in their order; nil where the scalar
+  /// does not depend on the input.
+  ///
+  /// - Parameter retainGraph: keep the graph for a further backward pass over shared activations.
+  public func gradients(of inputs: [Tensor], retainGraph: Bool = false) throws -> [Tensor?] {
+    var results = [OpaquePointer?](repeating: nil, count: inputs.count)
+    try check(
+      ct_gradients(&results, raw, inputs.map { $0.raw }, Int32(inputs.count), retainGraph))
+    return results.map { $0.map(Tensor.init(owning:)) }
+  }
+}
+
+/// Runs `body` without recording operations for differentiation.
+public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
+  let before = ct_set_grad_enabled(false)
+  defer { _ = ct_set_grad_enabled(before) }
+  return try body()
+}
+
+/// The arithmetic in which a network runs; parameters stay float32.
+public enum Precision: String, Sendable, CaseIterable {
+  case float32, bfloat16
+}
+
+/// Runs `body` in the given precision: bfloat16 means libtorch's autocast, which casts
+/// convolutions and keeps reductions and losses in float32.
+public func withPrecision<Result>(
+  _ precision: Precision, on device: Device, _ body: () throws -> Result
+) rethrows -> Result {
+  guard precision == .bfloat16 else { return try body() }
+  ct_begin_bfloat16(device.raw)
+  defer { ct_end_bfloat16(device.raw) }
+  return try body()
+}

@@ -1,0 +1,119 @@
+// Where a network's weights come from: a model file, or a seed.
+
+import Artifacts
+import Networks
+import Torch
+
+/// A network ready to be scored or trained, with what files record about it.
+public struct StartingPoint {
+  public let network: SceneNet
+  /// The architecture's JSON.
+  public let architecture: String
+  /// ``ContentDigest/ofParameters(_:)`` of its weights.
+  public let modelDigest: String
+  /// Training steps behind it.
+  public let step: Int
+  /// Masks that came with the model.
+  public let masks: [Mask]
+
+  private init(_ network: SceneNet, step: Int, masks: [Mask]) throws {
+    self.network = network
+    architecture = try network.architecture.json()
+    modelDigest = ContentDigest.ofParameters(try network.snapshot().parameters)
+    self.step = step
+    self.masks = masks
+  }
+
+  /// The weights of a model.h5.
+  ///
+  /// - Parameter dropout: overrides the model's probability.
+  public static func loading(_ file: ModelFile, dropout: Double?, on device: Device) throws
+    -> StartingPoint
+  {
+    try StartingPoint(
+      try SceneNet(file, dropout: dropout, on: device), step: file.model.step,
+      masks: file.model.masks)
+  }
+
+  /// Initial weights drawn from a seed.
+  public static func drawing(_ architecture: Architecture, seed: UInt64, on device: Device) throws
+    -> StartingPoint
+  {
+    try architecture.validate()
+    return try StartingPoint(
+      try SceneNet(architecture, seed: seed, on: device), step: 0, masks: [])
+  }
+
+  /// The initial weights that masks or scores were made for: drawn again from the seed they carry.
+  ///
+  /// - Throws: ``ArtifactError`` when that does not give the recorded weights, as when they came
+  ///   from a model file.
+  public static func redrawing(for masks: MasksFile, dropout: Double?, on device: Device) throws
+    -> StartingPoint
+  {
+    guard let seed = masks.header.seed else {
+      throw masks.reader.error("/@seed", "missing, so the weights cannot be drawn again; give --model")
+    }
+    var architecture = try Architecture.of(masks)
+    if let dropout { architecture.dropout = dropout }
+    let start = try drawing(architecture, seed: seed, on: device)
+    guard start.modelDigest == masks.header.modelDigest else {
+      throw masks.reader.error(
+        "/@model_sha256", "made for weights that seed \(seed) does not give; give their --model")
+    }
+    return start
+  }
+
+  /// Refuses masks that do not belong to these weights.
+  ///
+  /// - Parameter allowingOtherWeights: accept masks made for other weights of this architecture.
+  /// - Throws: ``ArtifactError`` naming what differs.
+  public func check(_ masks: MasksFile, allowingOtherWeights: Bool) throws {
+    guard try Architecture.of(masks).hasSameParameters(as: network.architecture) else {
+      throw masks.reader.error("/@architecture", "made for another architecture than the model's")
+    }
+    guard allowingOtherWeights || masks.header.modelDigest == modelDigest else {
+      throw masks.reader.error(
+        "/@model_sha256",
+        "made for other weights than the model's (--allow-other-weights accepts them)")
+    }
+    let shapes = Dictionary(
+      uniqueKeysWithValues: network.architecture.prunable.map { ($0.name, $0.shape) })
+    let found = Dictionary(uniqueKeysWithValues: masks.masks.map { ($0.name, $0.shape) })
+    for (name, shape) in shapes.sorted(by: { $0.key < $1.key }) {
+      guard let foundShape = found[name] else {
+        throw masks.reader.error("/masks/\(name)", "missing dataset")
+      }
+      guard foundShape == shape else {
+        throw masks.reader.error(
+          "/masks/\(name)", "expected shape \(describe(shape)), found \(describe(foundShape))")
+      }
+    }
+    if let extra = found.keys.sorted().first(where: { shapes[$0] == nil }) {
+      throw masks.reader.error("/masks/\(extra)", "not a prunable weight of the network")
+    }
+  }
+}
+
+extension Architecture {
+  /// The architecture that masks record.
+  static func of(_ masks: MasksFile) throws -> Architecture {
+    try Architecture(json: masks.header.architecture, in: masks.reader)
+  }
+
+  /// - Throws: ``ArtifactError`` naming the file.
+  public init(json: String, in reader: ArtifactReader) throws {
+    do {
+      try self.init(json: json)
+    } catch let error as ArchitectureError {
+      throw reader.error("/@architecture", error.description)
+    }
+  }
+
+  /// Whether weights of one fit the other: dropout does not matter.
+  func hasSameParameters(as other: Architecture) -> Bool {
+    var same = other
+    same.dropout = dropout
+    return self == same
+  }
+}

@@ -1,0 +1,86 @@
+// The tasks of a data set with their losses, and batches as tensors.
+
+import Artifacts
+import Datasets
+import Networks
+import Tasks
+import Torch
+
+/// A batch on the network's device.
+struct TensorBatch {
+  /// N×H×W×3, 8-bit RGB.
+  let images: Tensor
+  /// In task order.
+  let targets: [Target]
+
+  init(_ batch: Batch, tasks: [DatasetTask], on device: Device) throws {
+    let (n, h, w) = (batch.count, batch.height, batch.width)
+    images = try Tensor(batch.images, shape: [n, h, w, 3])
+    targets = try zip(batch.targets, tasks).map { target, task in
+      let valid = try Tensor(target.valid, shape: [n, h, w]).to(device)
+      let values: Tensor
+      switch task.kind {
+      case .segmentation:
+        values = try Tensor(target.values, shape: [n, h, w]).to(.int64)
+      case .normals, .regression:
+        values = try Tensor(target.values, shape: [n, h, w, target.channels])
+          .permuted([0, 3, 1, 2])
+      }
+      return Target(values: try values.to(device), valid: valid)
+    }
+  }
+}
+
+/// The tasks that a network is trained for, in head order.
+public struct TaskSet: Sendable {
+  public let descriptions: [DatasetTask]
+  let kinds: [any TaskKind]
+
+  public init(_ descriptions: [DatasetTask]) {
+    self.descriptions = descriptions
+    kinds = descriptions.map { task in
+      switch task.kind {
+      case .segmentation:
+        Segmentation(name: task.name, channels: task.channels, classWeights: task.classWeights)
+      case .normals:
+        Normals(name: task.name)
+      case .regression:
+        Regression(name: task.name, metrics: task.metrics == .depth ? .depth : .error)
+      }
+    }
+  }
+
+  public var names: [String] { descriptions.map(\.name) }
+
+  /// Each task's loss on one batch, from one forward pass; nil where the batch has no valid pixel.
+  func losses(
+    of network: SceneNet, on batch: TensorBatch, precision: Precision, dropout: Generator?
+  ) throws -> [Tensor?] {
+    let predictions = try withPrecision(precision, on: network.device) {
+      try network.predictions(
+        for: network.normalized(batch.images), training: true, using: dropout)
+    }
+    return try zip(zip(kinds, predictions), batch.targets).map { pair, target in
+      try pair.0.loss(pair.1, target)
+    }
+  }
+}
+
+/// Batches without a single valid pixel, per task; they count as loss 0.
+public struct EmptyTargets: Sendable {
+  public private(set) var batches: [(task: String, count: Int)]
+
+  init(_ tasks: [String]) { batches = tasks.map { ($0, 0) } }
+
+  mutating func count(_ losses: [Tensor?]) {
+    for (task, loss) in losses.enumerated() where loss == nil { batches[task].count += 1 }
+  }
+
+  /// One line per task that had some.
+  public func warnings(of total: Int) -> [String] {
+    batches.filter { $0.count > 0 }.map { task, count in
+      "task \(task): \(count) of \(total) batches had no pixel with ground truth; "
+        + "their loss counted as 0"
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// evaluate --data --model: the metrics of one model.
+
+import ArgumentParser
+import Artifacts
+import CommandLine
+import Datasets
+import NetworkOptions
+import Reporting
+import Training
+
+extension Split: ExpressibleByArgument {}
+extension Upsampling: ExpressibleByArgument {}
+
+struct ModelCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "model",
+    abstract: "Measure one model; this is what evaluate does without a subcommand.",
+    usage: "evaluate --data dataset.h5 --model model.h5 --split validation -o metrics.h5",
+    discussion: """
+      Predictions are brought to the ground truth's resolution. Metrics that the published code \
+      averages per image are means over batches; --batch-size 1 compares with its tables.
+      """,
+    version: version)
+
+  @Option(help: "The data set.") var data: String
+  @Option(help: "The model.") var model: String
+  @Option(help: "The images to use: train, validation or test.") var split = Split.validation
+  @Option(help: "Images per batch.") var batchSize = 1
+  @Option(help: "How predictions are enlarged: nearest (as published) or bilinear.")
+  var upsample = Upsampling.nearest
+  @Option(help: "Images to keep with targets and predictions for the report.") var samples = 6
+  @Option(help: "Also write an HTML page.") var report: String?
+  @OptionGroup var machine: MachineOptions
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var output: OutputOptions
+
+  func validate() throws {
+    guard (1...100_000).contains(batchSize) else {
+      throw ValidationError("--batch-size \(batchSize): must be in 1...100000")
+    }
+    guard (0...1000).contains(samples) else {
+      throw ValidationError("--samples \(samples): must be in 0...1000")
+    }
+  }
+
+  func run() throws {
+    let machine = try machine.prepare(common)
+    let dataset = try DatasetFile(opening: data)
+    let file = try ModelFile(opening: model)
+    var provenance = Provenance(createdBy: "\(toolName) \(version)", command: commandLine)
+    try provenance.add(dataset.reader)
+    try provenance.add(file.reader)
+    let total = try dataset.info(split).count
+    let progress = Progress("evaluate", total: total, quiet: common.quiet)
+    let metrics = try evaluate(
+      file, on: dataset,
+      settings: EvaluationSettings(
+        split: split, batchSize: batchSize, upsampling: upsample, samples: samples,
+        machine: machine)
+    ) { progress.update($0) }
+    progress.finish()
+    try MetricsFile.write(output.output, metrics, provenance: provenance)
+    let comparison = try Comparison([try EvaluatedModel(opening: output.output)])
+    if let report { try writeReport(comparison, to: report) }
+    common.say(terminalTable(comparison))
+    common.say("\(output.output): \(Format.count(total)) images of /\(split.rawValue)")
+  }
+}

@@ -1,0 +1,106 @@
+// prepare-data check: says what is in a file, or what is wrong with it.
+
+import ArgumentParser
+import Artifacts
+import CommandLine
+import Datasets
+
+struct CheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Say what a data set holds, or what is wrong with it.",
+    usage: "prepare-data check [--verify] dataset.h5",
+    discussion: """
+      Reads every image and target. --verify takes any of the five kinds of file and compares its \
+      content with the digest it carries.
+      """,
+    version: version)
+
+  @Argument(help: "The file to check.") var file: String
+  @Flag(help: "Compare the content with content_sha256.") var verify = false
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    if verify { try verifyDigest() }
+    let reader = try ArtifactReader(opening: file)
+    if reader.kind == .dataset || !verify {
+      for line in try describeDataset(try DatasetFile(opening: file)) { common.say(line) }
+    }
+  }
+
+  private func verifyDigest() throws {
+    let reader = try ArtifactReader(opening: file)
+    guard let recorded = reader.recordedDigest else {
+      throw reader.error("/@content_sha256", "missing, so there is nothing to compare with")
+    }
+    let computed = try reader.computedDigest()
+    guard computed == recorded else {
+      throw reader.error("", "content differs from content_sha256: the file was changed or damaged")
+    }
+    common.say("\(file): \(reader.kind.rawValue) file, content_sha256 \(computed) verified")
+  }
+
+  private func describeDataset(_ dataset: DatasetFile) throws -> [String] {
+    var lines = ["\(file): dataset, \(dataset.tasks.count) tasks"]
+    lines += dataset.tasks.map { task in
+      let channels = task.channels == 1 ? "1 channel" : "\(task.channels) channels"
+      return "  \(task.name): \(task.kind.rawValue), \(channels), "
+        + "loss weight \(Format.short(task.lossWeight))"
+    }
+    for info in dataset.splits {
+      lines.append(
+        "  /\(info.split.rawValue): \(Format.count(info.count)) images of "
+          + "\(info.height)×\(info.width)")
+      let progress = Progress("check \(info.split.rawValue)", total: info.count, quiet: common.quiet)
+      var summaries = dataset.tasks.map(TargetSummary.init)
+      for index in 0..<info.count {
+        let sample = try dataset.sample(index, of: info)
+        for task in summaries.indices { summaries[task].add(sample.targets[task]) }
+        progress.update(index + 1)
+      }
+      progress.finish()
+      lines += summaries.map { "    " + $0.line }
+    }
+    return lines
+  }
+}
+
+/// What a split's targets of one task look like together.
+private struct TargetSummary {
+  private let task: DatasetTask
+  private var pixels = 0
+  private var valid = 0
+  private var emptySamples = 0
+  private var lowest = Float.infinity
+  private var highest = -Float.infinity
+  private var classes: Set<Int> = []
+
+  init(_ task: DatasetTask) { self.task = task }
+
+  mutating func add(_ target: TargetMap) {
+    let channels = task.targetChannels
+    let before = valid
+    pixels += target.valid.count
+    for pixel in target.valid.indices where target.valid[pixel] {
+      valid += 1
+      for value in target.values[pixel * channels..<(pixel + 1) * channels] {
+        lowest = min(lowest, value)
+        highest = max(highest, value)
+      }
+      if task.kind == .segmentation { classes.insert(Int(target.values[pixel])) }
+    }
+    if valid == before { emptySamples += 1 }
+  }
+
+  var line: String {
+    var parts = ["\(Format.percent(Double(valid) / Double(pixels))) of pixels valid"]
+    if valid > 0 {
+      parts.append(
+        task.kind == .segmentation
+          ? "\(classes.count) of \(task.channels) classes occur"
+          : "values \(Format.short(Double(lowest)))...\(Format.short(Double(highest)))")
+    }
+    if emptySamples > 0 { parts.append("\(emptySamples) samples without ground truth") }
+    return "\(task.name): " + parts.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,67 @@
+// prepare-data scenes: renders indoor scenes with exact targets.
+
+import ArgumentParser
+import Artifacts
+import CommandLine
+import Datasets
+
+struct ScenesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "scenes",
+    abstract: "Render indoor scenes with exact targets for up to five tasks.",
+    usage: "prepare-data scenes --train 512 --validation 128 --test 128 -o dataset.h5",
+    discussion: """
+      The tasks: seg (classes), sn (surface normals in camera coordinates), depth (metres along \
+      the optical axis), keypoint (Shi–Tomasi response) and edge (gradient magnitude). The same \
+      seed gives the same content, however many threads render.
+      """,
+    version: version)
+
+  @Option(help: "Training images.") var train = 512
+  @Option(help: "Validation images.") var validation = 128
+  @Option(help: "Test images.") var test = 128
+  @Option(help: "Rows of an image.") var height = 96
+  @Option(help: "Columns of an image.") var width = 128
+  @Option(help: "Tasks, separated by commas, in head order.") var tasks = "seg,sn,depth,keypoint,edge"
+  @OptionGroup var common: CommonOptions
+  @OptionGroup var output: OutputOptions
+
+  private var sceneTasks: [SceneTask]? {
+    let names = tasks.split(separator: ",", omittingEmptySubsequences: false)
+    let known = names.compactMap { SceneTask(rawValue: String($0)) }
+    return known.count == names.count && Set(known).count == known.count ? known : nil
+  }
+
+  func validate() throws {
+    guard train >= 1, validation >= 0, test >= 0 else {
+      throw ValidationError("--train must be at least 1, --validation and --test at least 0")
+    }
+    guard (8...4096).contains(height), (8...4096).contains(width) else {
+      throw ValidationError("--height and --width must be in 8...4096")
+    }
+    guard sceneTasks != nil else {
+      let known = SceneTask.allCases.map(\.rawValue).joined(separator: ",")
+      throw ValidationError("--tasks \(tasks): choose each at most once from \(known)")
+    }
+  }
+
+  func run() throws {
+    let total = train + validation + test
+    let options = SceneDatasetOptions(
+      counts: [(.train, train), (.validation, validation), (.test, test)],
+      size: PixelSize(height: height, width: width), tasks: sceneTasks ?? [], seed: common.seed,
+      threads: common.threadCount)
+    let progress = Progress("render", total: total, quiet: common.quiet)
+    try writeSceneDataset(
+      options, to: output.output,
+      provenance: Provenance(
+        createdBy: "\(toolName) \(version)", command: commandLine, seed: common.seed)
+    ) { done, _ in
+      progress.update(done, "\(Int(Double(done) / progress.seconds)) images/s")
+    }
+    progress.finish()
+    common.say(
+      "\(output.output): \(Format.count(total)) scenes of \(height)×\(width), \(tasks), "
+        + "\(Int(Double(total) / progress.seconds)) images/s")
+  }
+}
