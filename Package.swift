@@ -21,7 +21,8 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 
 func tool(_ name: String, _ rooms: [Target.Dependency]) -> Target {
-  .executableTarget(name: name, dependencies: ["Artifacts", "CommandLine", arguments] + rooms)
+  .executableTarget(
+    name: name, dependencies: ["Artifacts", "CommandLine", "Formatting", arguments] + rooms)
 }
 
 let package = Package(
@@ -37,6 +38,7 @@ let package = Package(
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
+    .target(name: "Formatting"),
     .target(name: "Torch", dependencies: ["CTorch"]),
     .target(name: "HDF5", dependencies: ["CHDF5"]),
     .target(name: "Artifacts", dependencies: ["HDF5", crypto]),
@@ -49,7 +51,7 @@ let package = Package(
       name: "Training",
       dependencies: ["Networks", "Tasks", "Sparsity", "Artifacts", "Datasets"]),
     .target(
-      name: "Reporting", dependencies: ["Artifacts", "CPNG", mustache],
+      name: "Reporting", dependencies: ["Artifacts", "Formatting", "CPNG", mustache],
       resources: [.embedInCode("report.mustache")]),
     .target(name: "CommandLine", dependencies: [arguments]),
     .target(name: "NetworkOptions", dependencies: ["CommandLine", "Training", arguments]),

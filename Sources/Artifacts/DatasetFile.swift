@@ -155,7 +155,9 @@ public final class DatasetFile: Sendable {
     self.reader = reader
     let names: [String] = try reader.root.attribute("tasks")
     guard !names.isEmpty else { throw reader.error("/@tasks", "names no task") }
-    guard Set(names).count == names.count else { throw reader.error("/@tasks", "names a task twice") }
+    guard Set(names).count == names.count else {
+      throw reader.error("/@tasks", "names a task twice")
+    }
     let tasks = try names.map { try DatasetFile.task($0, in: reader) }
     self.tasks = tasks
     splits = try Split.allCases.filter { $0 == .train || reader.root.contains($0.rawValue) }
@@ -200,7 +202,8 @@ public final class DatasetFile: Sendable {
         throw reader.error(attributePath("metrics"), "'\(name)' is neither depth nor error")
       }
     }
-    func perClass<Value>(_ dataset: String, _ read: (Dataset) throws -> [Value]) throws -> [Value]? {
+    func perClass<Value>(_ dataset: String, _ read: (Dataset) throws -> [Value]) throws -> [Value]?
+    {
       guard group.contains(dataset) else { return nil }
       let values = try read(try group.dataset(dataset))
       guard values.count == channels else {
@@ -300,7 +303,9 @@ private func decode(_ stored: [Float], _ encoding: TargetEncoding, _ task: Datas
       guard value.isFinite else { throw BadValue(reason: "value \(value) at pixel \(pixel)") }
       if task.kind == .segmentation, value < 0 || value >= Float(task.channels) {
         throw BadValue(
-          reason: "label \(Int(exactly: value).map(String.init) ?? "\(value)") at pixel \(pixel) is outside 0...\(task.channels - 1)")
+          reason:
+            "label \(Int(exactly: value).map(String.init) ?? "\(value)") at pixel \(pixel) is outside 0...\(task.channels - 1)"
+        )
       }
       values[index] = value
       if value <= lowest || value > highest { valid[pixel] = false }

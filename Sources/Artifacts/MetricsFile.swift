@@ -2,18 +2,32 @@
 
 import HDF5
 
+/// A metric of a model, and of the best constant prediction.
+public struct MetricValue: Sendable, Equatable {
+  public let name: String
+  public let value: Double
+  /// What predicting the same for every pixel achieves.
+  public let constant: Double
+
+  public init(_ name: String, _ value: Double, constant: Double) {
+    self.name = name
+    self.value = value
+    self.constant = constant
+  }
+}
+
 /// The metrics of one task.
 public struct TaskResult: Sendable {
   public let task: String
   public let kind: DatasetTask.Kind
   /// In the order of the reports.
-  public let metrics: [(name: String, value: Double)]
+  public let metrics: [MetricValue]
   /// Classes of a segmentation task: their number, names and confusion (truth × predicted).
   public let confusion: (classes: Int, counts: [Int64])?
   public let classNames: [String]?
 
   public init(
-    task: String, kind: DatasetTask.Kind, metrics: [(name: String, value: Double)],
+    task: String, kind: DatasetTask.Kind, metrics: [MetricValue],
     confusion: (classes: Int, counts: [Int64])?, classNames: [String]?
   ) {
     self.task = task
@@ -133,8 +147,11 @@ public enum MetricsFile {
       try root.setAttribute("flops_sparse", metrics.size.flopsSparse)
       try root.setAttribute("bytes_dense", metrics.size.bytesDense)
       try root.setAttribute("bytes_sparse", metrics.size.bytesSparse)
-      for group in ["metrics", "confusion", "samples"] { _ = try root.createGroup(group) }
+      for group in ["metrics", "constant", "confusion", "samples"] {
+        _ = try root.createGroup(group)
+      }
       for task in metrics.tasks {
+        try root.createGroup("constant/" + task.task)
         let group = try root.createGroup("metrics/" + task.task)
         try group.setAttribute("kind", task.kind.rawValue)
         // HDF5 lists datasets by name; reports keep this order.
@@ -144,8 +161,9 @@ public enum MetricsFile {
       for group in ["samples/target", "samples/prediction"] { _ = try root.createGroup(group) }
     }
     for task in metrics.tasks {
-      for (name, value) in task.metrics {
-        try writer.write("metrics/\(task.task)/\(name)", [value], shape: [])
+      for metric in task.metrics {
+        try writer.write("metrics/\(task.task)/\(metric.name)", [metric.value], shape: [])
+        try writer.write("constant/\(task.task)/\(metric.name)", [metric.constant], shape: [])
       }
       if let (classes, counts) = task.confusion {
         try writer.write("confusion/" + task.task, counts, shape: [classes, classes])
@@ -194,12 +212,15 @@ public enum MetricsFile {
       throw reader.error("/metrics/\(name)@kind", "'\(kindName)' is no kind of task")
     }
     let order: [String] = try group.attribute("order")
+    func value(_ path: String) throws -> Double {
+      let values = try reader.root.dataset(path).read(as: Double.self)
+      guard values.count == 1 else { throw reader.error("/" + path, "expected one value") }
+      return values[0]
+    }
     let metrics = try order.map { metric in
-      let values = try group.dataset(metric).read(as: Double.self)
-      guard values.count == 1 else {
-        throw reader.error("/metrics/\(name)/\(metric)", "expected one value")
-      }
-      return (metric, values[0])
+      MetricValue(
+        metric, try value("metrics/\(name)/\(metric)"),
+        constant: try value("constant/\(name)/\(metric)"))
     }
     var confusion: (Int, [Int64])?
     if reader.root.contains("confusion/" + name) {

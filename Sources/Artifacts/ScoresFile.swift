@@ -54,7 +54,8 @@ public final class ScoresFile: Sendable {
   /// - Parameter layers: names and shapes, which the file must have.
   /// - Throws: ``ArtifactError`` for a missing or misshaped dataset, and for a score that is
   ///   negative or not finite.
-  public func scores(ofTask task: String, layers: [(name: String, shape: [Int])]) throws -> [Float] {
+  public func scores(ofTask task: String, layers: [(name: String, shape: [Int])]) throws -> [Float]
+  {
     var all: [Float] = []
     all.reserveCapacity(layers.reduce(0) { $0 + $1.shape.reduce(1, *) })
     let group = "scores/" + task
@@ -71,7 +72,9 @@ public final class ScoresFile: Sendable {
       all += scores.values
     }
     let expected = Set(layers.map(\.name))
-    if let extra = try reader.root.group(group).datasetNames().first(where: { !expected.contains($0) }) {
+    if let extra = try reader.root.group(group).datasetNames().first(where: {
+      !expected.contains($0)
+    }) {
       throw reader.error("/\(group)/\(extra)", "not a prunable weight of this task's network")
     }
     return all

@@ -43,7 +43,8 @@ public final class Progress {
     if isTerminal {
       let width = 20
       let filled = total > 0 ? width * done / total : width
-      let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
+      let bar =
+        String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
       writeError("\r\u{1B}[K[\(bar)] \(text)")
       drawn = true
     } else {
@@ -65,46 +66,5 @@ public final class Progress {
     func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
     let (minutes, rest) = (whole / 60 % 60, twoDigits(whole % 60))
     return whole < 3600 ? "\(minutes):\(rest)" : "\(whole / 3600):\(twoDigits(minutes)):\(rest)"
-  }
-}
-
-/// Numbers as people read them.
-public enum Format {
-  /// With so many digits behind the point.
-  public static func fixed(_ value: Double, _ digits: Int) -> String {
-    String(format: "%.\(digits)f", value)
-  }
-
-  /// Four significant digits or so, without needless zeros' noise.
-  public static func short(_ value: Double) -> String {
-    value.isNaN ? "–" : String(format: abs(value) >= 100 ? "%.1f" : "%.4g", value)
-  }
-
-  /// In percent, one digit.
-  public static func percent(_ share: Double) -> String { fixed(100 * share, 1) + " %" }
-
-  /// 12,345,678.
-  public static func count(_ number: Int) -> String {
-    var digits = String(abs(number))
-    var groups: [String] = []
-    while digits.count > 3 {
-      groups.insert(String(digits.suffix(3)), at: 0)
-      digits = String(digits.dropLast(3))
-    }
-    return (number < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
-  }
-
-  /// One table, columns padded to their widest cell: the first flush left, the others right.
-  public static func table(_ rows: [[String]]) -> String {
-    let columns = rows.map(\.count).max() ?? 0
-    let widths = (0..<columns).map { column in
-      rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
-    }
-    return rows.map { row in
-      row.enumerated().map { column, cell in
-        let padding = String(repeating: " ", count: widths[column] - cell.count)
-        return column == 0 ? cell + padding : padding + cell
-      }.joined(separator: "  ")
-    }.joined(separator: "\n")
   }
 }

@@ -31,21 +31,15 @@ public func run<Command: ParsableCommand>(
   withExtendedLifetime(signals) {
     do {
       var command = try type.parseAsRoot()
-      do {
-        try command.run()
-      } catch let error where !isUsage(error) {
-        fail(type._commandName, "\(error)")
-      }
+      try command.run()
+    } catch  where type.exitCode(for: error) == .failure {
+      fail(type._commandName, "\(error)")
     } catch {
+      // Help, version, wrong usage: the parser knows what to print.
       type.exit(withError: error)
     }
   }
   exit(0)
-}
-
-/// Whether argument-parser must answer: help, version, wrong usage.
-private func isUsage(_ error: any Error) -> Bool {
-  error is ExitCode || error is CleanExit || error is ValidationError
 }
 
 private func fail(_ tool: String, _ reason: String) -> Never {

@@ -37,7 +37,8 @@ struct Placement {
     let scale = Double.random(in: 0.5..<1.5, using: &random)
     let mirrored = Bool.random(using: &random)
     let scaled = PixelSize(
-      height: max(1, Int(Double(size.height) * scale)), width: max(1, Int(Double(size.width) * scale)))
+      height: max(1, Int(Double(size.height) * scale)),
+      width: max(1, Int(Double(size.width) * scale)))
     func shift(_ length: Int, _ crop: Int) -> Int {
       length > crop ? Int.random(in: 0...length - crop, using: &random) : (length - crop) / 2
     }
@@ -80,9 +81,11 @@ extension Sample {
         let column = columns.taps[x]
         for c in 0..<3 {
           func pixel(_ y: Int, _ x: Int) -> Float { Float(image[(y * width + x) * 3 + c]) }
-          let top = pixel(row.low, column.low) * (1 - column.weight)
+          let top =
+            pixel(row.low, column.low) * (1 - column.weight)
             + pixel(row.low, column.high) * column.weight
-          let bottom = pixel(row.high, column.low) * (1 - column.weight)
+          let bottom =
+            pixel(row.high, column.low) * (1 - column.weight)
             + pixel(row.high, column.high) * column.weight
           result.image[(y * crop.width + x) * 3 + c] =
             UInt8((top * (1 - row.weight) + bottom * row.weight).rounded())

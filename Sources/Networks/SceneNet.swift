@@ -101,7 +101,8 @@ public final class SceneNet {
         -> Tensor
       {
         try x.convolved(
-          parameter("\(branch.name).\(conv).weight"), bias: parameter("\(branch.name).\(conv).bias"),
+          parameter("\(branch.name).\(conv).weight"),
+          bias: parameter("\(branch.name).\(conv).bias"),
           padding: padding, dilation: dilation)
       }
       let wide = try convolution(

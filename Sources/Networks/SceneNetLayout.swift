@@ -46,7 +46,8 @@ extension Architecture {
         blocks.append(
           BlockLayout(
             name: "backbone.blocks.\(stage).\(block)",
-            projection: projects ? "\(Self.projectionPrefix)\(stage)" : nil, inputs: inputs, outputs: outputs,
+            projection: projects ? "\(Self.projectionPrefix)\(stage)" : nil, inputs: inputs,
+            outputs: outputs,
             stride: stride, dilation: dilation, outputStride: outputStride))
         inputs = outputs
       }

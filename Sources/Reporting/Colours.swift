@@ -78,9 +78,11 @@ extension Picture {
   /// An RGB image, H×W×3.
   init(image: ArraySlice<UInt8>, width: Int, height: Int) {
     let start = image.startIndex
-    self.init(width: width, height: height, colours: (0..<width * height).map {
-      Colour(image[start + 3 * $0], image[start + 3 * $0 + 1], image[start + 3 * $0 + 2])
-    })
+    self.init(
+      width: width, height: height,
+      colours: (0..<width * height).map {
+        Colour(image[start + 3 * $0], image[start + 3 * $0 + 1], image[start + 3 * $0 + 2])
+      })
   }
 
   /// A target or prediction, H×W×channels; transparent where it is NaN.
@@ -89,20 +91,22 @@ extension Picture {
     height: Int
   ) {
     let start = values.startIndex
-    self.init(width: width, height: height, colours: (0..<width * height).map { pixel in
-      switch kind {
-      case .normals:
-        let index = start + 3 * pixel
-        guard !values[index].isNaN else { return nil }
-        return .ofNormal(values[index], values[index + 1], values[index + 2])
-      case .segmentation:
-        let value = values[start + pixel]
-        return value.isNaN ? nil : .ofClass(Int(value))
-      case .regression:
-        let value = values[start + pixel]
-        return value.isNaN ? nil : .viridis(range.place(value))
-      }
-    })
+    self.init(
+      width: width, height: height,
+      colours: (0..<width * height).map { pixel in
+        switch kind {
+        case .normals:
+          let index = start + 3 * pixel
+          guard !values[index].isNaN else { return nil }
+          return .ofNormal(values[index], values[index + 1], values[index + 2])
+        case .segmentation:
+          let value = values[start + pixel]
+          return value.isNaN ? nil : .ofClass(Int(value))
+        case .regression:
+          let value = values[start + pixel]
+          return value.isNaN ? nil : .viridis(range.place(value))
+        }
+      })
   }
 
   private init(width: Int, height: Int, colours: [Colour?]) {

@@ -41,6 +41,8 @@ func higherIsBetter(_ metric: String) -> Bool {
 public struct ComparisonRow: Sendable {
   public let task: String
   public let metric: String
+  /// What the best constant prediction achieves, by the first model's file.
+  public let constant: Double
   /// One per model; NaN where it was not measured.
   public let values: [Double]
   /// Relative change against the first model, positive for better; nil for the first and where it
@@ -70,15 +72,16 @@ public struct Comparison: Sendable {
           + "\(first.path) has \(names.joined(separator: ", "))")
     }
     rows = first.metrics.tasks.enumerated().flatMap { index, task in
-      task.metrics.map { metric, reference in
+      task.metrics.map { reference in
         let values = models.map { model in
-          model.metrics.tasks[index].metrics.first { $0.name == metric }?.value ?? .nan
+          model.metrics.tasks[index].metrics.first { $0.name == reference.name }?.value
+            ?? .nan
         }
-        let sign = higherIsBetter(metric) ? 1.0 : -1.0
+        let sign = higherIsBetter(reference.name) ? 1.0 : -1.0
         return ComparisonRow(
-          task: task.task, metric: metric, values: values,
+          task: task.task, metric: reference.name, constant: reference.constant, values: values,
           changes: values.enumerated().map { model, value in
-            let change = sign * (value - reference) / abs(reference)
+            let change = sign * (value - reference.value) / abs(reference.value)
             return model == 0 || !change.isFinite ? nil : change
           })
       }

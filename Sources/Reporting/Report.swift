@@ -1,7 +1,7 @@
 // The page: what report.mustache shows, gathered from metrics files.
 
 import Artifacts
-import Foundation
+import Formatting
 import Mustache
 
 /// One self-contained HTML page about one model, or several beside each other.
@@ -23,7 +23,9 @@ public struct Report {
       string: String(decoding: PackageResources.report_mustache, as: UTF8.self))
     let page: [String: Any] = [
       "title": models.map(\.label).joined(separator: " · "),
-      "models": models.enumerated().map { model($1, meanChange: comparison.meanChange(ofModel: $0)) },
+      "models": models.enumerated().map {
+        model($1, meanChange: comparison.meanChange(ofModel: $0))
+      },
       "tasks": tasks,
       "comparesSeveral": models.count > 1,
       "samples": samples,
@@ -38,16 +40,16 @@ public struct Report {
     let size = model.metrics.size
     return [
       "label": model.label,
-      "sparsity": String(format: "%.1f %%", 100 * size.sparsity),
-      "parameters": grouped(size.parameters),
-      "kept": grouped(size.kept),
-      "flopsDense": String(format: "%.2f", size.flopsDense / 1e9),
-      "flopsSparse": String(format: "%.2f", size.flopsSparse / 1e9),
-      "bytesDense": String(format: "%.2f", Double(size.bytesDense) / 1e6),
-      "bytesSparse": String(format: "%.2f", Double(size.bytesSparse) / 1e6),
-      "images": grouped(model.metrics.images),
+      "sparsity": Format.percent(size.sparsity),
+      "parameters": Format.count(size.parameters),
+      "kept": Format.count(size.kept),
+      "flopsDense": Format.fixed(size.flopsDense / 1e9, 2),
+      "flopsSparse": Format.fixed(size.flopsSparse / 1e9, 2),
+      "bytesDense": Format.fixed(Double(size.bytesDense) / 1e6, 2),
+      "bytesSparse": Format.fixed(Double(size.bytesSparse) / 1e6, 2),
+      "images": Format.count(model.metrics.images),
       "split": model.metrics.split.rawValue,
-      "meanChange": change(meanChange),
+      "meanChange": Format.change(meanChange),
     ]
   }
 
@@ -59,9 +61,11 @@ public struct Report {
         "rows": comparison.rows.filter { $0.task == task.task }.map { row in
           [
             "metric": row.metric, "direction": row.direction,
+            "constant": Format.number(row.constant),
             "cells": row.values.indices.map { index in
               [
-                "value": number(row.values[index]), "change": change(row.changes[index]),
+                "value": Format.number(row.values[index]),
+                "change": Format.change(row.changes[index]),
                 "isWorse": (row.changes[index] ?? 0) < 0,
               ] as [String: Any]
             },
@@ -99,7 +103,7 @@ public struct Report {
         return [
           "task": task.task,
           "range": task.kind == .regression
-            ? "\(number(Double(range.low))) – \(number(Double(range.high)))" : "",
+            ? "\(Format.number(Double(range.low))) – \(Format.number(Double(range.high)))" : "",
           "pictures": [picture(target, "target")] + predictions,
         ]
       }
@@ -132,13 +136,3 @@ public struct Report {
     ]
   }
 }
-
-private func number(_ value: Double) -> String {
-  value.isNaN ? "–" : String(format: abs(value) >= 10 ? "%.2f" : "%.4f", value)
-}
-
-private func change(_ value: Double?) -> String {
-  value.map { String(format: "%+.1f %%", 100 * $0) } ?? ""
-}
-
-private func grouped(_ number: Int) -> String { number.formatted(.number.locale(Locale(identifier: "en_US"))) }

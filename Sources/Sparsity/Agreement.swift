@@ -34,8 +34,10 @@ public struct Agreement: Sendable {
       let tasks = network.tasks.indices.map { task -> ArraySlice<UInt8>? in
         switch layer.task {
         case nil: masks.tasks[task][range]
-        case task: masks.tasks[task][
-            (range.lowerBound - network.heads[task].lowerBound + network.sharedCount)...]
+        case task:
+          masks.tasks[task][
+            (range.lowerBound - network.heads[task].lowerBound + network.sharedCount)...
+          ]
           .prefix(layer.count)
         default: nil
         }

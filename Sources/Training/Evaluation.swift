@@ -44,7 +44,9 @@ public func evaluate(
     fits: dataset.reader, tasks: dataset.tasks, network: file.reader.path)
   let tasks = TaskSet(dataset.tasks)
   let info = try dataset.info(settings.split)
+  let baseline = try ConstantBaseline(fittedTo: dataset)
   var metrics = tasks.kinds.map { $0.makeMetrics() }
+  var constantMetrics = metrics
   var collector = SampleCollector(dataset.tasks, count: min(settings.samples, info.count))
   try withoutGradients {
     try BatchSource.batches(of: dataset, split: settings.split, batchSize: settings.batchSize) {
@@ -65,15 +67,22 @@ public func evaluate(
       }
       for (task, prediction) in resized.enumerated() {
         try metrics[task].add(prediction, tensors.targets[task])
+        let constant = try baseline.prediction(
+          ofTask: task, count: batch.count, height: batch.height, width: batch.width)
+        try constantMetrics[task].add(
+          constant.to(settings.machine.device), tensors.targets[task])
       }
       try collector.add(batch, first: first, predictions: resized)
       progress(first + batch.count)
     }
   }
-  let results = zip(dataset.tasks, metrics).map { task, metrics in
+  let results = dataset.tasks.enumerated().map { index, task in
     TaskResult(
-      task: task.name, kind: task.kind, metrics: metrics.values.map { ($0.name, $0.value) },
-      confusion: metrics.confusion.map { (task.channels, $0) }, classNames: task.classNames)
+      task: task.name, kind: task.kind,
+      metrics: zip(metrics[index].values, constantMetrics[index].values).map {
+        MetricValue($0.name, $0.value, constant: $1.value)
+      },
+      confusion: metrics[index].confusion.map { (task.channels, $0) }, classNames: task.classNames)
   }
   let size = networkSize(
     network.architecture, file, height: info.height, width: info.width)

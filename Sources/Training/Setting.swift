@@ -21,7 +21,8 @@ public struct Machine: Sendable {
   ///   - device: cpu, cuda, or auto for cuda where there is one.
   ///   - threads: nil for libtorch's choice, a thread per core.
   /// - Throws: ``TorchError`` when cuda is asked for and absent.
-  public static func prepare(device: String, precision: Precision, threads: Int?) throws -> Machine {
+  public static func prepare(device: String, precision: Precision, threads: Int?) throws -> Machine
+  {
     Runtime.keepFreedMemory()
     if let threads { try Runtime.setThreads(threads) }
     switch device {
@@ -102,7 +103,8 @@ extension SceneNet {
     let input = architecture.input
     let order = input.order == "BGR" ? [2, 1, 0] : [0, 1, 2]
     let mean = try Tensor(input.mean.map(Float.init), shape: [1, 3, 1, 1]).to(device)
-    let values = try images.to(device).permuted([0, 3, 1, 2]).to(.float32).selecting(order, along: 1)
+    let values = try images.to(device).permuted([0, 3, 1, 2]).to(.float32).selecting(
+      order, along: 1)
     return try (values - mean) * input.scale
   }
 }

@@ -52,7 +52,8 @@ public struct StartingPoint {
     -> StartingPoint
   {
     guard let seed = masks.header.seed else {
-      throw masks.reader.error("/@seed", "missing, so the weights cannot be drawn again; give --model")
+      throw masks.reader.error(
+        "/@seed", "missing, so the weights cannot be drawn again; give --model")
     }
     var architecture = try Architecture.of(masks)
     if let dropout { architecture.dropout = dropout }

@@ -24,6 +24,6 @@ struct CompareCommand: ParsableCommand {
   func run() throws {
     let comparison = try Comparison(metrics.map(EvaluatedModel.init(opening:)))
     if let report { try writeReport(comparison, to: report) }
-    common.say(terminalTable(comparison))
+    common.say(comparison.text)
   }
 }

@@ -39,29 +39,3 @@ func writeReport(_ comparison: Comparison, to path: String) throws {
       file: path, path: "", reason: "cannot be written: \(error.localizedDescription)")
   }
 }
-
-/// The table of a comparison for the terminal.
-func terminalTable(_ comparison: Comparison) -> String {
-  let header = ["task", "metric"] + comparison.models.map(\.label)
-  func change(_ value: Double?) -> String {
-    value.map { " (\($0 < 0 ? "" : "+")\(Format.fixed(100 * $0, 1)) %)" } ?? ""
-  }
-  var rows = comparison.rows.map { row in
-    [row.task, "\(row.metric) \(row.direction)"]
-      + zip(row.values, row.changes).map { Format.short($0) + change($1) }
-  }
-  let sizes = comparison.models.map(\.metrics.size)
-  rows.append(["all", "sparsity"] + sizes.map { Format.percent($0.sparsity) })
-  rows.append(["all", "GFLOPs"] + sizes.map { Format.fixed($0.flopsSparse / 1e9, 3) })
-  rows.append(["all", "MB on disk"] + sizes.map { Format.fixed(Double($0.bytesSparse) / 1e6, 2) })
-  if comparison.models.count > 1 {
-    rows.append(
-      ["all", "mean change"]
-        + comparison.models.indices.map { model in
-          comparison.meanChange(ofModel: model).map {
-            "\($0 < 0 ? "" : "+")\(Format.fixed(100 * $0, 1)) %"
-          } ?? ""
-        })
-  }
-  return Format.table([header] + rows)
-}

@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import CommandLine
 import Datasets
+import Formatting
 import NetworkOptions
 import Reporting
 import Training
@@ -62,7 +63,7 @@ struct ModelCommand: ParsableCommand {
     try MetricsFile.write(output.output, metrics, provenance: provenance)
     let comparison = try Comparison([try EvaluatedModel(opening: output.output)])
     if let report { try writeReport(comparison, to: report) }
-    common.say(terminalTable(comparison))
+    common.say(comparison.text)
     common.say("\(output.output): \(Format.count(total)) images of /\(split.rawValue)")
   }
 }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Artifacts
 import CommandLine
+import Formatting
 import Foundation
 import Networks
 import Sparsity

@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import CommandLine
 import Datasets
+import Formatting
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -45,13 +46,14 @@ struct CheckCommand: ParsableCommand {
     lines += dataset.tasks.map { task in
       let channels = task.channels == 1 ? "1 channel" : "\(task.channels) channels"
       return "  \(task.name): \(task.kind.rawValue), \(channels), "
-        + "loss weight \(Format.short(task.lossWeight))"
+        + "loss weight \(Format.number(task.lossWeight))"
     }
     for info in dataset.splits {
       lines.append(
         "  /\(info.split.rawValue): \(Format.count(info.count)) images of "
           + "\(info.height)×\(info.width)")
-      let progress = Progress("check \(info.split.rawValue)", total: info.count, quiet: common.quiet)
+      let progress = Progress(
+        "check \(info.split.rawValue)", total: info.count, quiet: common.quiet)
       var summaries = dataset.tasks.map(TargetSummary.init)
       for index in 0..<info.count {
         let sample = try dataset.sample(index, of: info)
@@ -98,7 +100,7 @@ private struct TargetSummary {
       parts.append(
         task.kind == .segmentation
           ? "\(classes.count) of \(task.channels) classes occur"
-          : "values \(Format.short(Double(lowest)))...\(Format.short(Double(highest)))")
+          : "values \(Format.number(Double(lowest)))...\(Format.number(Double(highest)))")
     }
     if emptySamples > 0 { parts.append("\(emptySamples) samples without ground truth") }
     return "\(task.name): " + parts.joined(separator: ", ")

@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import CommandLine
 import Datasets
+import Formatting
 
 struct ScenesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,7 +23,8 @@ struct ScenesCommand: ParsableCommand {
   @Option(help: "Test images.") var test = 128
   @Option(help: "Rows of an image.") var height = 96
   @Option(help: "Columns of an image.") var width = 128
-  @Option(help: "Tasks, separated by commas, in head order.") var tasks = "seg,sn,depth,keypoint,edge"
+  @Option(help: "Tasks, separated by commas, in head order.") var tasks =
+    "seg,sn,depth,keypoint,edge"
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
 

@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import CommandLine
 import Datasets
+import Formatting
 import NetworkOptions
 import Networks
 import Sparsity
@@ -80,12 +81,13 @@ struct ScoreImportance: ParsableCommand {
     let (scores, empty) = try scoreImportance(
       of: start.network, tasks: TaskSet(dataset.tasks),
       on: batch.source(of: dataset, seed: common.seed), batches: batches, criterion: criterion,
-      machine: machine, seed: common.seed) { progress.update($0) }
+      machine: machine, seed: common.seed
+    ) { progress.update($0) }
     progress.finish()
     for line in empty.warnings(of: batches) { common.warn(toolName, line) }
     for task in scores { try writer.write(task: task.task, loss: task.loss, task.scores) }
     try writer.finish()
-    let losses = scores.map { "\($0.task) \(Format.short($0.loss))" }.joined(separator: ", ")
+    let losses = scores.map { "\($0.task) \(Format.number($0.loss))" }.joined(separator: ", ")
     common.say(
       "\(output.output): \(criterion.rawValue) scores of \(scores.count) tasks over \(batches) "
         + "batches in \(Format.fixed(progress.seconds, 1)) s; losses \(losses)")

@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import CommandLine
 import Datasets
+import Formatting
 import NetworkOptions
 import Networks
 import Torch
@@ -138,9 +139,9 @@ struct SparseTrain: ParsableCommand {
   }
 
   private func describe(_ step: TrainingStep, seconds: Double) -> String {
-    let tasks = step.taskLosses.map { "\($0.task) \(Format.short($0.loss))" }
+    let tasks = step.taskLosses.map { "\($0.task) \(Format.number($0.loss))" }
     let rate = Double(step.step * batch.batchSize) / seconds
-    return "loss \(Format.short(step.loss)) (\(tasks.joined(separator: ", ")))  "
+    return "loss \(Format.number(step.loss)) (\(tasks.joined(separator: ", ")))  "
       + "\(Format.fixed(rate, 1)) images/s"
   }
 
@@ -150,6 +151,6 @@ struct SparseTrain: ParsableCommand {
     }
     let rate = Double(steps * batch.batchSize) / seconds
     return "\(output.output): \(Format.count(steps)) steps in \(Format.fixed(seconds, 1)) s "
-      + "(\(Format.fixed(rate, 1)) images/s), loss \(Format.short(first)) → \(Format.short(loss))"
+      + "(\(Format.fixed(rate, 1)) images/s), loss \(Format.number(first)) → \(Format.number(loss))"
   }
 }

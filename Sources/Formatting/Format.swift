@@ -1,0 +1,43 @@
+// Numbers and tables as people read them.
+
+import Foundation
+
+public enum Format {
+  /// With so many digits behind the point.
+  public static func fixed(_ value: Double, _ digits: Int) -> String {
+    String(format: "%.\(digits)f", value)
+  }
+
+  /// About four significant digits; – for what was not measured.
+  public static func number(_ value: Double) -> String {
+    value.isNaN ? "–" : fixed(value, abs(value) >= 10 ? 2 : 4)
+  }
+
+  /// A share in percent.
+  public static func percent(_ share: Double) -> String { fixed(100 * share, 1) + " %" }
+
+  /// A relative change in percent, with its sign; empty for none.
+  public static func change(_ change: Double?) -> String {
+    change.map { String(format: "%+.1f %%", 100 * $0) } ?? ""
+  }
+
+  /// 12,345,678.
+  public static func count(_ number: Int) -> String {
+    number.formatted(.number.locale(Locale(identifier: "en_US")))
+  }
+
+  /// Columns padded to their widest cell: the first two flush left, the others right.
+  public static func table(_ rows: [[String]]) -> String {
+    let columns = rows.map(\.count).max() ?? 0
+    let widths = (0..<columns).map { column in
+      rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+    }
+    return rows.map { row in
+      let line = row.enumerated().map { column, cell in
+        let padding = String(repeating: " ", count: widths[column] - cell.count)
+        return column < 2 ? cell + padding : padding + cell
+      }.joined(separator: "  ")
+      return String(line.reversed().drop { $0 == " " }.reversed())
+    }.joined(separator: "\n")
+  }
+}
