@@ -10,6 +10,8 @@ export LIBTORCH
 endif
 
 D    := data/$(EXPERIMENT)
+# One's own data set can be named instead of prepared.
+DATA ?= $(D)/dataset.h5
 BIN  := .build/release
 # The tools are built before a stage runs, but a new build alone makes no result old.
 TOOLS := .build/tools-built
@@ -20,7 +22,7 @@ TOOLS := .build/tools-built
 
 all: report
 
-dataset: $(D)/dataset.h5
+dataset: $(DATA)
 scores:  $(D)/scores.h5
 masks:   $(D)/masks.h5
 model:   $(D)/disparse.h5
@@ -33,10 +35,10 @@ report:  $(D)/report.html
 $(D)/dataset.h5: $(D)/.settings/prepare | $(TOOLS)
 	$(BIN)/prepare-data $(PREPARE) -o $@
 
-$(D)/initial.h5: $(D)/dataset.h5 $(D)/.settings/network | $(TOOLS)
+$(D)/initial.h5: $(DATA) $(D)/.settings/network | $(TOOLS)
 	$(BIN)/sparse-train --data $< $(NETWORK) --seed $(SEED) --steps 0 -o $@
 
-$(D)/scores.h5: $(D)/dataset.h5 $(D)/initial.h5 $(D)/.settings/score | $(TOOLS)
+$(D)/scores.h5: $(DATA) $(D)/initial.h5 $(D)/.settings/score | $(TOOLS)
 	$(BIN)/score-importance --data $< --model $(D)/initial.h5 --criterion $(CRITERION) $(SCORE) \
 	  $(BATCHES) --seed $(SEED) -o $@
 
@@ -45,12 +47,12 @@ $(D)/masks.h5: $(D)/scores.h5 $(D)/.settings/masks | $(TOOLS)
 
 $(D)/disparse.h5: MASKS = --masks $(D)/masks.h5
 $(D)/disparse.h5: $(D)/masks.h5
-$(D)/dense.h5 $(D)/disparse.h5: $(D)/%.h5: $(D)/dataset.h5 $(D)/initial.h5 $(D)/.settings/train | $(TOOLS)
+$(D)/dense.h5 $(D)/disparse.h5: $(D)/%.h5: $(DATA) $(D)/initial.h5 $(D)/.settings/train | $(TOOLS)
 	$(BIN)/sparse-train --data $< --model $(D)/initial.h5 $(MASKS) --steps $(STEPS) $(TRAIN) \
 	  $(BATCHES) --seed $(SEED) -o $@
 
-$(D)/%-metrics.h5: $(D)/%.h5 $(D)/dataset.h5 $(D)/.settings/evaluate | $(TOOLS)
-	$(BIN)/evaluate --data $(D)/dataset.h5 --model $< $(EVALUATE) -o $@
+$(D)/%-metrics.h5: $(D)/%.h5 $(DATA) $(D)/.settings/evaluate | $(TOOLS)
+	$(BIN)/evaluate --data $(DATA) --model $< $(EVALUATE) -o $@
 
 $(D)/report.html: $(D)/dense-metrics.h5 $(D)/disparse-metrics.h5 | $(TOOLS)
 	$(BIN)/evaluate compare $^ --report $@
@@ -58,11 +60,11 @@ $(D)/report.html: $(D)/dense-metrics.h5 $(D)/disparse-metrics.h5 | $(TOOLS)
 # --- Settings: a file per stage that changes only when the settings do ------------------------
 
 settings.prepare  = $(PREPARE)
-settings.network  = $(NETWORK) --seed $(SEED)
-settings.score    = $(CRITERION) $(SCORE) $(BATCHES) --seed $(SEED)
+settings.network  = $(DATA) $(NETWORK) --seed $(SEED)
+settings.score    = $(DATA) $(CRITERION) $(SCORE) $(BATCHES) --seed $(SEED)
 settings.masks    = $(SPARSITY) $(ARBITER)
-settings.train    = $(STEPS) $(TRAIN) $(BATCHES) --seed $(SEED)
-settings.evaluate = $(EVALUATE)
+settings.train    = $(DATA) $(STEPS) $(TRAIN) $(BATCHES) --seed $(SEED)
+settings.evaluate = $(DATA) $(EVALUATE)
 
 $(D)/.settings/%: FORCE
 	@mkdir -p $(@D)
@@ -95,6 +97,7 @@ help:
 	@echo
 	@echo 'EXPERIMENT=$(EXPERIMENT)  settings in pipeline/$(EXPERIMENT).mk, results in $(D)/'
 	@echo 'Any setting can be given: make report SPARSITY=0.95 STEPS=300'
+	@echo 'DATA=/path/own.h5 use that data set instead of preparing one'
 	@echo 'LIBTORCH=/path    use a libtorch that is already there'
 
 clean:

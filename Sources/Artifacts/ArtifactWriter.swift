@@ -18,9 +18,7 @@ public final class ArtifactWriter {
   /// - Throws: ``ArtifactError`` when the folder does not exist or cannot be written to.
   public init(_ path: String, kind: ArtifactKind, provenance: Provenance) throws {
     self.path = path
-    let url = URL(fileURLWithPath: path)
-    let name = ".\(url.lastPathComponent).\(getpid()).partial"
-    partialPath = url.deletingLastPathComponent().appendingPathComponent(name).path
+    partialPath = PartialFiles.path(for: path)
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       throw ArtifactError(file: path, path: "", reason: "is a folder")
@@ -168,6 +166,24 @@ public final class SampleStream<T: HDF5Scalar> {
 /// The temporary files of this process, so that an interrupted tool can take them away.
 public enum PartialFiles {
   private static let paths = Mutex<Set<String>>([])
+
+  private static let suffix = ".partial"
+
+  /// The temporary file beside `path`: `.name.PID.partial`. Takes away those that processes which
+  /// no longer run have left.
+  static func path(for path: String) -> String {
+    let url = URL(fileURLWithPath: path)
+    let folder = url.deletingLastPathComponent()
+    let prefix = ".\(url.lastPathComponent)."
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
+      let process = Int32(name.dropFirst(prefix.count).dropLast(suffix.count))
+      if let process, process > 0, kill(process, 0) != 0, errno == ESRCH {
+        unlink(folder.appendingPathComponent(name).path)
+      }
+    }
+    return folder.appendingPathComponent("\(prefix)\(getpid())\(suffix)").path
+  }
 
   static func add(_ path: String) { _ = paths.withLock { $0.insert(path) } }
 

@@ -81,7 +81,8 @@ public struct Comparison: Sendable {
         return ComparisonRow(
           task: task.task, metric: reference.name, constant: reference.constant, values: values,
           changes: values.enumerated().map { model, value in
-            let change = sign * (value - reference.value) / abs(reference.value)
+            // Adding 0 turns −0 into 0.
+            let change = sign * (value - reference.value) / abs(reference.value) + 0
             return model == 0 || !change.isFinite ? nil : change
           })
       }

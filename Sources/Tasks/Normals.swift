@@ -33,29 +33,56 @@ struct NormalsMetrics: TaskMetrics {
     ("within_11.25", 11.25), ("within_22.5", 22.5), ("within_30", 30), ("within_45", 45),
   ]
 
-  private let task: Normals
-  /// Degrees, of every valid pixel so far: the median needs them all.
-  private var angles: [Float] = []
+  private static let bins = 1 << 20
+  /// Degrees.
+  private static let binWidth = 180 / Double(bins)
 
-  init(_ task: Normals) { self.task = task }
+  private let task: Normals
+  /// Pixels by angle, for the median.
+  private var histogram = [Int](repeating: 0, count: Self.bins)
+  private var within: [Int]
+  private var count = 0
+  private var sum = 0.0
+
+  init(_ task: Normals) {
+    self.task = task
+    within = Self.thresholds.map { _ in 0 }
+  }
 
   mutating func add(_ prediction: Tensor, _ target: Target) throws {
     let cosines = try task.cosines(prediction, target).array(of: Float.self)
     let valid = try target.valid.array(of: Float.self)
     for (cosine, valid) in zip(cosines, valid) where valid > 0 {
-      angles.append(acos(min(max(cosine, -1), 1)) * 180 / .pi)
+      let angle = acos(min(max(cosine, -1), 1)) * 180 / .pi
+      count += 1
+      sum += Double(angle)
+      histogram[min(Int(Double(angle) / Self.binWidth), Self.bins - 1)] += 1
+      for (index, threshold) in Self.thresholds.enumerated() where angle < threshold.degrees {
+        within[index] += 1
+      }
     }
   }
 
+  /// The angle of the pixel with so many others below it, to within half a bin.
+  private func angle(ofRank rank: Int) -> Double {
+    var below = 0
+    let bin = histogram.firstIndex {
+      below += $0
+      return below > rank
+    }
+    return (Double(bin ?? 0) + 0.5) * Self.binWidth
+  }
+
   var values: [Metric] {
-    let sorted = angles.sorted()
-    let count = sorted.count
-    let median =
-      count == 0 ? .nan : (Double(sorted[(count - 1) / 2]) + Double(sorted[count / 2])) / 2
-    return [Metric("angle_mean", mean(sorted.map(Double.init))), Metric("angle_median", median)]
-      + Self.thresholds.map { name, degrees in
-        let within = sorted.count { $0 < degrees }
-        return Metric(name, count == 0 ? .nan : 100 * Double(within) / Double(count))
+    guard count > 0 else {
+      return (["angle_mean", "angle_median"] + Self.thresholds.map(\.name)).map {
+        Metric($0, .nan)
+      }
+    }
+    let median = (angle(ofRank: (count - 1) / 2) + angle(ofRank: count / 2)) / 2
+    return [Metric("angle_mean", sum / Double(count)), Metric("angle_median", median)]
+      + zip(Self.thresholds, within).map { threshold, within in
+        Metric(threshold.name, 100 * Double(within) / Double(count))
       }
   }
 }

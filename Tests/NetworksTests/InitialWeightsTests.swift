@@ -1,0 +1,93 @@
+// Initial weights: settled by the seed, and distributed as published.
+
+import Networks
+import Testing
+import Torch
+
+@Suite struct InitialWeightsTests {
+  private let architecture = Architecture(
+    stages: [1, 1, 1, 1], width: 16, headWidth: 32, dropout: 0,
+    heads: [.init(task: "seg", channels: 7), .init(task: "sn", channels: 3)])
+
+  private func values(_ network: SceneNet) throws -> [String: [Float]] {
+    Dictionary(
+      uniqueKeysWithValues: try network.parameters.map {
+        ($0.description.name, try $0.tensor.array())
+      }
+    )
+  }
+
+  @Test func theSeedSettlesThem() throws {
+    let a = try values(SceneNet(architecture, seed: 5))
+    #expect(try values(SceneNet(architecture, seed: 5)) == a)
+    let b = try values(SceneNet(architecture, seed: 6))
+    for parameter in architecture.prunable { #expect(a[parameter.name] != b[parameter.name]) }
+  }
+
+  @Test func layersDoNotRepeatEachOther() throws {
+    let values = try values(SceneNet(architecture, seed: 5))
+    let starts = architecture.prunable.map { values[$0.name]?.prefix(4) }
+    #expect(Set(starts).count == architecture.prunable.count)
+  }
+
+  @Test func backboneConvolutionsAreNormalWithDeviationOneHundredth() throws {
+    let network = try SceneNet(architecture, seed: 1)
+    for (description, tensor) in network.parameters
+    where description.isPrunable && description.owner == .backbone {
+      let values = try tensor.array(of: Float.self).map(Double.init)
+      let n = Double(values.count)
+      let mean = values.reduce(0, +) / n
+      let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n).squareRoot()
+      // Five standard errors.
+      #expect(abs(mean) < 5 * 0.01 / n.squareRoot())
+      #expect(abs(deviation - 0.01) < 5 * 0.01 / (2 * n).squareRoot())
+      let within = values.count { abs($0) < 0.01 }
+      #expect(abs(Double(within) / n - 0.6827) < 5 * 0.4654 / n.squareRoot())
+    }
+  }
+
+  @Test func headConvolutionsAreUniformWithinOneOverRootFanIn() throws {
+    let network = try SceneNet(architecture, seed: 1)
+    for (description, tensor) in network.parameters {
+      let fanIn: Int
+      switch (description.role, description.owner) {
+      case (.convolution, .head): fanIn = description.shape[1...].reduce(1, *)
+      case (.bias(let inputs), .head): fanIn = inputs
+      default: continue
+      }
+      let bound = 1 / Double(fanIn).squareRoot()
+      let values = try tensor.array(of: Float.self).map(Double.init)
+      #expect(values.allSatisfy { abs($0) <= bound * 1.000001 })
+      guard values.count > 500 else { continue }
+      let n = Double(values.count)
+      let mean = values.reduce(0, +) / n
+      let meanSquare = values.reduce(0) { $0 + $1 * $1 } / n
+      #expect(abs(mean) < 5 * bound / (3 * n).squareRoot())
+      #expect(abs(meanSquare / (bound * bound) - 1.0 / 3) < 5 * 0.2981 / n.squareRoot())
+      #expect((values.map { abs($0) }.max() ?? 0) > 0.98 * bound)
+    }
+  }
+
+  @Test func biasesOfABranchTakeTheirOwnLayersFanIn() throws {
+    let bias = try #require(
+      architecture.parameters.first { $0.name == "task1_fc1_c0.conv1.bias" })
+    #expect(bias.role == .bias(fanIn: 8 * 16 * 9))
+    let last = try #require(
+      architecture.parameters.first { $0.name == "task2_fc1_c3.conv3.bias" })
+    #expect(last.role == .bias(fanIn: 32) && last.shape == [3])
+  }
+
+  @Test func batchNormBeginsAsTheIdentity() throws {
+    let network = try SceneNet(architecture, seed: 1)
+    for (description, tensor) in network.parameters {
+      switch description.role {
+      case .batchNormWeight: #expect(Set(try tensor.array(of: Float.self)) == [1])
+      case .batchNormBias: #expect(Set(try tensor.array(of: Float.self)) == [0])
+      default: break
+      }
+    }
+    for (name, tensor) in network.buffers {
+      #expect(Set(try tensor.array(of: Float.self)) == [name.hasSuffix("running_var") ? 1 : 0])
+    }
+  }
+}
