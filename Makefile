@@ -9,6 +9,10 @@ ifdef LIBTORCH
 export LIBTORCH
 endif
 
+# OpenMP threads that wait must not spin: beside another busy process, as under make -j, spinning
+# made training forty times slower.
+export OMP_WAIT_POLICY ?= passive
+
 D    := data/$(EXPERIMENT)
 # One's own data set can be named instead of prepared.
 DATA ?= $(D)/dataset.h5

@@ -23,6 +23,8 @@ func zeroWeights(_ architecture: Architecture) throws
 }
 
 func randomImages(_ shape: [Int], seed: UInt64 = 0) throws -> Tensor {
+  // The tests run beside each other, so each keeps to one thread.
+  try Runtime.setThreads(1)
   var random = SeededRandom(seed)
   return try Tensor(random.floats(shape.reduce(1, *), in: -100..<100), shape: shape)
 }

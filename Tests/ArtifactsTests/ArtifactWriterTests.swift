@@ -1,0 +1,154 @@
+// Writing: a file appears whole or not at all.
+
+import Artifacts
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct ArtifactWriterTests {
+  private func writer(_ path: String) throws -> ArtifactWriter {
+    try ArtifactWriter(path, kind: .scores, provenance: someProvenance)
+  }
+
+  @Test func valuesOfEveryTypeComeBack() throws {
+    try withFolder { folder in
+      let path = folder + "/a.h5"
+      let writer = try writer(path)
+      let numbers = (0..<24).map { Float($0) * 0.1 }
+      try writer.write("floats", numbers, shape: [2, 3, 4], .deflate)
+      try writer.write("doubles", [Double.nan, -1e300], shape: [2])
+      try writer.write("scalar", [Double.pi], shape: [])
+      try writer.write("bytes", [0, 255] as [UInt8], shape: [1, 2], .deflate)
+      try writer.write("group/integers", [Int64.min, .max], shape: [2])
+      try writer.write("empty", [Float](), shape: [0, 3], .deflate)
+      try writer.writeStrings("strings", ["", "größer", "c"])
+      try writer.finish()
+      let root = try ArtifactReader(opening: path).root
+      #expect(try root.floats("floats") == numbers)
+      #expect(try root.dataset("floats").shape == [2, 3, 4])
+      let doubles = try root.doubles("doubles")
+      #expect(doubles[0].isNaN && doubles[1] == -1e300)
+      #expect(try root.doubles("scalar") == [.pi])
+      #expect(try root.dataset("bytes").read(as: UInt8.self) == [0, 255])
+      #expect(try root.dataset("group/integers").read(as: Int64.self) == [.min, .max])
+      #expect(try root.dataset("empty").shape == [0, 3])
+      #expect(try root.dataset("strings").readStrings() == ["", "größer", "c"])
+    }
+  }
+
+  @Test func nothingStandsUnderTheNameBeforeTheEnd() throws {
+    try withFolder { folder in
+      let path = folder + "/a.h5"
+      let writer = try writer(path)
+      try writer.write("x", [1, 2] as [Float], shape: [2])
+      #expect(!FileManager.default.fileExists(atPath: path))
+      try writer.finish()
+      #expect(try contents(folder) == ["a.h5"])
+    }
+  }
+
+  @Test func anUnfinishedWriterLeavesNothing() throws {
+    try withFolder { folder in
+      do {
+        let writer = try writer(folder + "/a.h5")
+        try writer.write("x", [1, 2] as [Float], shape: [2])
+        #expect(try contents(folder).count == 1)
+      }
+      #expect(try contents(folder).isEmpty)
+    }
+  }
+
+  @Test func aFailedWriteLeavesTheFileThatWasThere() throws {
+    try withFolder { folder in
+      let path = folder + "/a.h5"
+      try "precious".write(toFile: path, atomically: false, encoding: .utf8)
+      do {
+        let writer = try writer(path)
+        try writer.write("x", [1, 2] as [Float], shape: [2])
+        let error = failure { try writer.write("x", [1, 2] as [Float], shape: [2]) }
+        #expect(error?.description == "\(path): /x: already exists")
+        let misfit = failure { try writer.write("y", [1, 2] as [Float], shape: [3]) }
+        #expect(misfit?.file == path && misfit?.path == "/y")
+      }
+      #expect(try contents(folder) == ["a.h5"])
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
+    }
+  }
+
+  @Test func aFinishedFileReplacesTheOneThatWasThere() throws {
+    try withFolder { folder in
+      let path = folder + "/a.h5"
+      try "old".write(toFile: path, atomically: false, encoding: .utf8)
+      try writer(path).finish()
+      #expect(try ArtifactReader(opening: path).kind == .scores)
+      #expect(try contents(folder) == ["a.h5"])
+    }
+  }
+
+  @Test func aFolderThatIsMissingOrInTheWayIsAnError() throws {
+    try withFolder { folder throws in
+      let path = folder + "/missing/a.h5"
+      #expect(failure { _ = try writer(path) }?.description == "\(path): no such folder")
+      #expect(failure { _ = try writer(folder) }?.description == "\(folder): is a folder")
+      #expect(try contents(folder).isEmpty)
+    }
+  }
+
+  @Test func samplesMustBeAsManyAsAnnounced() throws {
+    try withFolder { folder in
+      let path = folder + "/a.h5"
+      let writer = try writer(path)
+      let stream = try writer.stream("x", of: UInt8.self, shape: [2, 3])
+      try stream.append([1, 2, 3])
+      #expect(
+        failure { try writer.finish(stream) }?.description
+          == "\(path): /x: expected 2 samples, wrote 1")
+      try stream.append([4, 5, 6])
+      #expect(failure { try stream.append([7, 8, 9]) } != nil)
+      #expect(failure { try stream.append([7, 8]) } != nil)
+    }
+  }
+
+  @Test func aFixedTimeMakesTheBytesTheSame() async {
+    await #expect(processExitsWith: .success) {
+      setenv("SOURCE_DATE_EPOCH", "86400", 1)
+      try withFolder { folder in
+        let paths = ["/a.h5", "/b.h5"].map { folder + $0 }
+        for path in paths {
+          let writer = try ArtifactWriter(path, kind: .model, provenance: someProvenance)
+          try writer.write("x", (0..<999).map(Float.init), shape: [999], .deflate)
+          try writer.writeStrings("names", ["a", "b"])
+          try writer.finish()
+        }
+        let root = try ArtifactReader(opening: paths[0]).root
+        #expect(try root.attribute("created_at") as String == "1970-01-02T00:00:00Z")
+        #expect(try bytes(paths[0]) == bytes(paths[1]))
+      }
+    }
+  }
+
+  @Test func anInterruptedToolTakesItsPartialFilesAway() async {
+    await #expect(processExitsWith: .success) {
+      try withFolder { folder in
+        let writer = try ArtifactWriter(
+          folder + "/a.h5", kind: .model, provenance: someProvenance)
+        try writer.write("x", [1] as [Float], shape: [1])
+        PartialFiles.removeAll()
+        #expect(try contents(folder).isEmpty)
+      }
+    }
+  }
+
+  @Test func whatADeadProcessLeftIsTakenAway() throws {
+    try withFolder { folder in
+      // No process has the largest number; process 1 is alive, and belongs to somebody else.
+      let dead = ".a.h5.\(Int32.max).partial"
+      let kept = [".a.h5.1.partial", ".a.h5.x.partial", ".b.h5.\(Int32.max).partial", "other"]
+      for name in kept + [dead] {
+        try "x".write(toFile: folder + "/" + name, atomically: false, encoding: .utf8)
+      }
+      try writer(folder + "/a.h5").finish()
+      #expect(try contents(folder) == (kept + ["a.h5"]).sorted())
+    }
+  }
+}

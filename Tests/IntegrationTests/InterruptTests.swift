@@ -1,0 +1,94 @@
+// Tools that are interrupted: the exit status, and no half file under the final name.
+
+import Foundation
+import Testing
+
+/// A tool at work whose stderr is a terminal, on which it shows its progress.
+private final class RunningTool {
+  private let process: Process
+  private let terminal: FileHandle
+
+  init(_ tool: Tool, _ arguments: String, in folder: Folder) throws {
+    var (mine, its): (Int32, Int32) = (-1, -1)
+    try #require(openpty(&mine, &its, nil, nil, nil) == 0)
+    terminal = FileHandle(fileDescriptor: mine, closeOnDealloc: true)
+    let itsEnd = FileHandle(fileDescriptor: its, closeOnDealloc: true)
+    process = makeProcess(
+      tool.path, arguments.split(separator: " ").map(String.init), in: folder.path,
+      environment: [:])
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = itsEnd
+    try process.run()
+    try itsEnd.close()
+  }
+
+  /// Waits until the tool tells that it has done something.
+  func waitForProgress() throws {
+    var shown = ""
+    while shown.firstMatch(of: #/ [1-9]\d*/\d+ /#) == nil {
+      let data = terminal.availableData
+      try #require(!data.isEmpty, "it ended: \(shown)")
+      shown += String(decoding: data, as: UTF8.self)
+    }
+  }
+
+  /// Sends a signal and waits for the end; returns the status as a shell tells it.
+  func end(with signal: Int32) -> Int32 {
+    kill(process.processIdentifier, signal)
+    process.waitUntilExit()
+    return process.shellStatus
+  }
+}
+
+@Suite(.serialized) struct InterruptTests {
+  private static let endless: [(tool: Tool, arguments: String)] = [
+    (
+      .sparseTrain,
+      "--data dataset.h5 --model model.h5 --masks masks.h5 --steps 1000000 "
+        + "\(ReferenceRun.batches) -o out.h5"
+    ),
+    (
+      .scoreImportance,
+      "--data dataset.h5 --model model.h5 --batches 1000000 \(ReferenceRun.batches) -o out.h5"
+    ),
+    (.prepareData, "scenes --train 1000000 --height 16 --width 16 --threads 1 -o out.h5"),
+  ]
+
+  @Test("SIGTERM and SIGINT end a tool with 143 and 130 and leave nothing", arguments: endless)
+  func interrupted(_ tool: Tool, _ arguments: String) throws {
+    for (signal, status) in [(SIGTERM, Int32(143)), (SIGINT, 130)] {
+      let folder = try Inputs().folder
+      let before = try folder.contents()
+      let running = try RunningTool(tool, arguments, in: folder)
+      try running.waitForProgress()
+      #expect(running.end(with: signal) == status)
+      #expect(try folder.contents() == before)
+    }
+  }
+
+  @Test("SIGKILL leaves nothing under the final name", arguments: endless)
+  func killed(_ tool: Tool, _ arguments: String) throws {
+    let folder = try Inputs().folder
+    try folder.write("an earlier result", to: "out.h5")
+    let before = try folder.contents()
+    let running = try RunningTool(tool, arguments, in: folder)
+    try running.waitForProgress()
+    #expect(running.end(with: SIGKILL) == 137)
+    #expect(try folder.text("out.h5") == "an earlier result")
+    let left = try folder.contents().filter { !before.contains($0) }
+    #expect(left.allSatisfy { $0.hasPrefix(".") && $0.hasSuffix(".partial") })
+  }
+
+  @Test("The next run takes away what a killed one left, but not what a living one writes")
+  func leftovers() throws {
+    let folder = try Inputs().folder
+    let ended = try Process.run(URL(fileURLWithPath: "/bin/true"), arguments: [])
+    ended.waitUntilExit()
+    let (dead, living) = (
+      ".out.h5.\(ended.processIdentifier).partial", ".out.h5.\(getpid()).partial"
+    )
+    for name in [dead, living] { try folder.write("half a file", to: name) }
+    try folder.succeed(.mergeMasks, "scores.h5 --sparsity 0.9 -o out.h5")
+    #expect(try folder.contents().filter { $0.hasSuffix(".partial") } == [living])
+  }
+}

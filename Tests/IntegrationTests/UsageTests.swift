@@ -1,0 +1,64 @@
+// Wrong command lines: exit status 64 and what is wrong, with the usage.
+
+import Testing
+
+@Suite(.serialized) struct UsageTests {
+  private static let train = "--data d.h5 -o m.h5"
+  private static let score = "--data d.h5 -o s.h5"
+
+  private static let wrong: [(tool: Tool, arguments: String, says: String)] = [
+    (.sparseTrain, train, "Missing expected argument '--steps <steps>'"),
+    (.sparseTrain, "--steps 1 --data d.h5", "Missing expected argument '--output <output>'"),
+    (.sparseTrain, train + " --steps 1 --speed 9", "Unknown option '--speed'"),
+    (.sparseTrain, train + " --steps -1", "--steps -1: must be at least 0"),
+    (.sparseTrain, train + " --steps 1 --batch-size 0", "--batch-size 0: must be in 1...100000"),
+    (.sparseTrain, train + " --steps 1 --threads 0", "--threads 0: must be in 1...1024"),
+    (.sparseTrain, train + " --steps 1 --crop 65", "'65' is invalid for '--crop <crop>'"),
+    (.sparseTrain, train + " --steps 1 --stages 1,1", "stages"),
+    (.sparseTrain, train + " --steps 1 --width 0", "width"),
+    (.sparseTrain, train + " --steps 1 --dropout nan", "--dropout nan: must lie in [0, 1)"),
+    (.sparseTrain, train + " --steps 1 --learning-rate nan", "--learning-rate must be above 0"),
+    (.sparseTrain, train + " --steps 1 --decay-every 0", "--decay-every 0: must be at least 1"),
+    (.sparseTrain, train + " --steps 1 --mode dense --masks m.h5", "--mode dense takes no --masks"),
+    (.sparseTrain, train + " --steps 1 --mode static", "--mode static needs --masks"),
+    (.scoreImportance, "-o s.h5", "Missing expected argument '--data <data>'"),
+    (.scoreImportance, score + " --batches 0", "--batches 0: must be in 1...1000000"),
+    (.scoreImportance, score + " --criterion luck", "'luck' is invalid for '--criterion"),
+    (.scoreImportance, score + " --seed=-1", "'-1' is invalid for '--seed <seed>'"),
+    (.mergeMasks, "s.h5 -o m.h5", "give either --sparsity or --keep-ratio"),
+    (
+      .mergeMasks, "s.h5 --sparsity 0.9 --keep-ratio 0.1 -o m.h5",
+      "give either --sparsity or --keep-ratio"
+    ),
+    (.mergeMasks, "s.h5 --sparsity 0.9 --arbiter judge -o m.h5", "'judge' is invalid for"),
+    (.mergeMasks, "s.h5 --sparsity 0.9 --arbiter at-least:0 -o m.h5", "'at-least:0' is invalid"),
+    (.mergeMasks, "--sparsity 0.9 -o m.h5", "Missing expected argument '<scores>'"),
+    (
+      .evaluate, "--data d.h5 --model m.h5 --split all -o e.h5",
+      "'all' is invalid for '--split <split>'"
+    ),
+    (
+      .evaluate, "--data d.h5 --model m.h5 --batch-size 0 -o e.h5",
+      "--batch-size 0: must be in 1...100000"
+    ),
+    (.evaluate, "compare one.h5", "give at least two metrics files"),
+    (.prepareData, "scenes --train 0 -o d.h5", "--train must be at least 1"),
+    (.prepareData, "scenes --height 4 -o d.h5", "--height and --width must be in 8...4096"),
+    (.prepareData, "scenes --tasks seg,seg -o d.h5", "--tasks seg,seg: choose each at most once"),
+    (.prepareData, "scenes --tasks smell -o d.h5", "--tasks smell: choose each at most once"),
+    (.prepareData, "check", "Missing expected argument '<file>'"),
+    (.prepareData, "invent", "Unexpected argument 'invent'"),
+  ]
+
+  @Test("A wrong command line ends with status 64, the reason and the usage", arguments: wrong)
+  func wrongUsage(_ tool: Tool, _ arguments: String, _ reason: String) throws {
+    let folder = try Folder()
+    let outcome = try folder.run(tool, arguments)
+    #expect(outcome.status == 64)
+    #expect(outcome.stdout == "")
+    #expect(outcome.stderr.hasPrefix("Error: "))
+    #expect(outcome.stderr.contains(reason))
+    #expect(outcome.stderr.contains("Usage: \(tool)"))
+    #expect(try folder.contents() == [])
+  }
+}

@@ -1,0 +1,47 @@
+// Criteria: scores from weights and gradients.
+
+import Sparsity
+import Testing
+import Torch
+
+@Suite struct CriterionTests {
+  private func tensor(_ values: [Float]) throws -> Tensor {
+    try Tensor(values, shape: [values.count, 1])
+  }
+
+  @Test func connectionSensitivityIsTheSumOverBatchesOfWeightTimesGradient() throws {
+    let weights = [try tensor([2, -3]), try tensor([0, 1, -1])]
+    let scores = try ImportanceScores(.static, weights: weights)
+    try scores.add(gradients: [tensor([1, 1]), tensor([5, -2, 0])])
+    try scores.add(gradients: [tensor([-1, 0.5]), tensor([7, 3, 1])])
+    let result = try scores.scores()
+    #expect(result.map(\.shape) == [[2, 1], [3, 1]])
+    #expect(try result[0].array(of: Float.self) == [4, 4.5])
+    #expect(try result[1].array(of: Float.self) == [0, 5, 1])
+    #expect(try weights[0].array(of: Float.self) == [2, -3])
+  }
+
+  @Test func aLossThatDoesNotReachAWeightAddsNothing() throws {
+    let scores = try ImportanceScores(.static, weights: [tensor([2]), tensor([3])])
+    try scores.add(gradients: [nil, tensor([1])])
+    #expect(try scores.scores()[0].array(of: Float.self) == [0])
+    #expect(try scores.scores()[1].array(of: Float.self) == [3])
+  }
+
+  @Test func everyMemoryFormatGivesTheSameScores() throws {
+    let values = (0..<24).map(Float.init)
+    let weight = try Tensor(values, shape: [2, 3, 2, 2])
+    let scores = try ImportanceScores(.static, weights: [weight.channelsLast()])
+    try scores.add(gradients: [Tensor(values, shape: [2, 3, 2, 2])])
+    #expect(try scores.scores()[0].array() == values.map { $0 * $0 })
+  }
+
+  @Test func weightsThatAreDifferentiatedCanBeScored() throws {
+    let weight = try tensor([2, -4])
+    try weight.requireGradient()
+    let scores = try ImportanceScores(.static, weights: [weight])
+    let gradients = try (weight * weight).sum().gradients(of: [weight])
+    try scores.add(gradients: gradients)
+    #expect(try scores.scores()[0].array(of: Float.self) == [8, 32])
+  }
+}

@@ -1,0 +1,157 @@
+// Merging: exact, nested, and the same as letting the tasks vote.
+
+import Sparsity
+import TestSupport
+import Testing
+
+@Suite struct MergingTests {
+  private static let sparsities = [0, 0.013, 0.1, 0.25, 0.5, 0.7, 0.9, 0.95, 0.99]
+
+  @Test func theSparsityIsMetToTheWeight() throws {
+    for example in try RandomNetwork.many(60) {
+      let count = example.network.count
+      for arbiter in example.arbiters {
+        for sparsity in Self.sparsities {
+          let masks = try merge(
+            example.critical, of: example.network, arbiter: arbiter, target: .sparsity(sparsity))
+          let pruned = Int((sparsity * Double(count)).rounded())
+          #expect(masks.merged.count == count && masks.kept == count - pruned)
+          #expect(abs(masks.sparsity - Double(pruned) / Double(count)) < 1e-12)
+        }
+      }
+    }
+  }
+
+  @Test func aSparserMaskLiesInsideADenserOne() throws {
+    for example in try RandomNetwork.many(60) {
+      for arbiter in example.arbiters {
+        var denser = [UInt8](repeating: 1, count: example.network.count)
+        for sparsity in Self.sparsities {
+          let mask = try merge(
+            example.critical, of: example.network, arbiter: arbiter, target: .sparsity(sparsity)
+          ).merged
+          #expect(zip(mask, denser).allSatisfy { $0 <= $1 })
+          denser = mask
+        }
+      }
+    }
+  }
+
+  @Test func aWeightStaysExactlyWhereEnoughTasksKeepIt() throws {
+    for example in try RandomNetwork.many(60) {
+      for arbiter in example.arbiters {
+        let required = try arbiter.requiredVotes(of: example.network.tasks.count)
+        let targets =
+          Self.sparsities.map { KeepTarget.sparsity($0) }
+          + [0.001, 0.1, 0.4, 0.77, 1].map { .keepRatio($0) }
+        for target in targets {
+          let masks = try merge(
+            example.critical, of: example.network, arbiter: arbiter, target: target)
+          let votes = example.votes(masks.tasks, required: required)
+          #expect(masks.merged == votes.map { $0.votes >= $0.required ? 1 : 0 })
+        }
+      }
+    }
+  }
+
+  @Test func aKeepRatioLetsEveryTaskKeepItsShareWithTies() throws {
+    for example in try RandomNetwork.many(40) {
+      for keepRatio in [0.05, 0.3, 0.5, 1] {
+        let masks = try merge(
+          example.critical, of: example.network, arbiter: .union, target: .keepRatio(keepRatio))
+        #expect(masks.keepRatio == keepRatio)
+        for (scores, mask) in zip(example.scores, masks.tasks) {
+          let k = Int(keepRatio * Double(scores.count))
+          let threshold = k == 0 ? Float.infinity : scores.sorted(by: >)[k - 1]
+          #expect(mask == scores.map { $0 >= threshold ? 1 : 0 })
+        }
+      }
+    }
+  }
+
+  @Test func theReportedKeepRatioIsTheOneAtWhichTheLastWeightCame() throws {
+    for example in try RandomNetwork.many(40) {
+      let masks = try merge(
+        example.critical, of: example.network, arbiter: .union, target: .sparsity(0.6))
+      let kept = zip(example.critical, masks.tasks).flatMap { ratios, mask -> [Double] in
+        zip(ratios, mask).filter { $0.1 == 1 }.map(\.0.value)
+      }
+      #expect(kept.max() == masks.keepRatio)
+    }
+  }
+
+  @Test func aLargeTieIsSplitByPosition() throws {
+    let network = PrunableNetwork(
+      tasks: ["a", "b"],
+      layers: [
+        PrunableLayer(name: "backbone", shape: [1000], task: nil),
+        PrunableLayer(name: "a", shape: [500], task: 0),
+        PrunableLayer(name: "b", shape: [500], task: 1),
+      ])
+    let scores = [Float](repeating: 1, count: 3) + [Float](repeating: 0, count: 1497)
+    let critical = try [scores, scores].map(criticalKeepRatios)
+    for pruned in [0, 1, 777, 1500, 1990, 1996, 1997, 1998, 1999, 2000] {
+      let sparsity = Double(pruned) / 2000
+      guard sparsity < 1 else { continue }
+      let masks = try merge(critical, of: network, arbiter: .union, target: .sparsity(sparsity))
+      let kept = 2000 - pruned
+      #expect(
+        masks.merged
+          == [UInt8](repeating: 1, count: kept) + [UInt8](repeating: 0, count: pruned))
+    }
+  }
+
+  @Test func everythingMayGo() throws {
+    let network = PrunableNetwork(
+      tasks: ["a"], layers: [PrunableLayer(name: "backbone", shape: [3], task: nil)])
+    let critical = try [criticalKeepRatios(of: [1, 2, 3])]
+    let masks = try merge(critical, of: network, arbiter: .union, target: .sparsity(0.9))
+    #expect(masks.merged == [0, 0, 0] && masks.tasks == [[0, 0, 0]] && masks.keepRatio == 0)
+    #expect(masks.sparsity == 1)
+  }
+
+  @Test func layersWithoutAWeightAreDead() throws {
+    let network = PrunableNetwork(
+      tasks: ["a"],
+      layers: [
+        PrunableLayer(name: "first", shape: [2], task: nil),
+        PrunableLayer(name: "second", shape: [2], task: nil),
+        PrunableLayer(name: "head", shape: [1], task: 0),
+      ])
+    let critical = try [criticalKeepRatios(of: [5, 0, 2, 1, 4])]
+    func dead(_ sparsity: Double) throws -> [String] {
+      try merge(critical, of: network, arbiter: .union, target: .sparsity(sparsity))
+        .deadLayers.map(\.name)
+    }
+    #expect(try dead(0.4) == [])
+    #expect(try dead(0.6) == ["second"])
+    #expect(try dead(0.8) == ["second", "head"])
+  }
+
+  @Test func whatCannotBeIsAnError() throws {
+    let example = try RandomNetwork(seed: 1, tasks: 2, ties: false)
+    func message(
+      _ target: KeepTarget, arbiter: Arbiter = .union, critical: [[KeepRatio]]? = nil
+    ) -> String? {
+      #expect(throws: SparsityError.self) {
+        try merge(
+          critical ?? example.critical, of: example.network, arbiter: arbiter, target: target)
+      }?.description
+    }
+    for ratio in [0, -0.1, 1.0001, .nan, .infinity] {
+      #expect(message(.keepRatio(ratio)) == "keep ratio \(ratio) is not in (0, 1]")
+    }
+    for sparsity in [-0.1, 1, 2, .nan, -.infinity] {
+      #expect(message(.sparsity(sparsity)) == "sparsity \(sparsity) is not in [0, 1)")
+    }
+    #expect(
+      message(.sparsity(0.5), arbiter: .atLeast(3))
+        == "arbiter at-least:3 asks for more votes than there are tasks (2)")
+    #expect(message(.sparsity(0.5), critical: [example.critical[0]]) == "rankings of 1 tasks for 2")
+    let count = example.network.count(ofTask: 1)
+    let short = [example.critical[0], Array(example.critical[1].dropLast())]
+    #expect(
+      message(.sparsity(0.5), critical: short)
+        == "task t1: expected \(count) weights, found \(count - 1)")
+  }
+}

@@ -1,0 +1,102 @@
+// What the tests of Tasks share: small batches by hand, and the reference batch.
+
+import Artifacts
+import Foundation
+import HDF5
+import Tasks
+import TestSupport
+import Torch
+
+/// A batch of N images in one row of pixels, N×W; nil where there is no ground truth.
+func classTarget(_ images: [[Int?]]) throws -> Target {
+  let shape = [images.count, 1, images[0].count]
+  let pixels = images.flatMap { $0 }
+  return Target(
+    values: try Tensor(pixels.map { Int64($0 ?? Segmentation.ignored) }, shape: shape),
+    valid: try Tensor(pixels.map { $0 == nil ? Float(0) : 1 }, shape: shape))
+}
+
+func numberTarget(_ images: [[Float?]]) throws -> Target {
+  let (count, width) = (images.count, images[0].count)
+  let pixels = images.flatMap { $0 }
+  return Target(
+    values: try Tensor(pixels.map { $0 ?? 0 }, shape: [count, 1, 1, width]),
+    valid: try Tensor(pixels.map { $0 == nil ? Float(0) : 1 }, shape: [count, 1, width]))
+}
+
+/// One image of directions.
+func directionTarget(_ pixels: [[Float]?]) throws -> Target {
+  Target(
+    values: try directions(pixels.map { $0 ?? [0, 0, 0] }),
+    valid: try Tensor(pixels.map { $0 == nil ? Float(0) : 1 }, shape: [1, 1, pixels.count]))
+}
+
+func directions(_ pixels: [[Float]]) throws -> Tensor {
+  try Tensor(pixels.flatMap { $0 }, shape: [1, 1, pixels.count, 3]).permuted([0, 3, 1, 2])
+}
+
+/// Numbers as a prediction of one channel, N×1×1×W.
+func numbers(_ images: [[Float]]) throws -> Tensor {
+  try Tensor(images.flatMap { $0 }, shape: [images.count, 1, 1, images[0].count])
+}
+
+/// Logits that choose a class for each pixel of N×W.
+func choices(_ images: [[Int]], channels: Int) throws -> Tensor {
+  let (count, width) = (images.count, images[0].count)
+  let logits = images.flatMap { row in row.flatMap { c in (0..<channels).map { $0 == c ? 5 : 0 } } }
+  return try Tensor(logits.map(Float.init), shape: [count, 1, width, channels])
+    .permuted([0, 3, 1, 2])
+}
+
+extension TaskMetrics {
+  func value(_ name: String) -> Double? { values.first { $0.name == name }?.value }
+}
+
+/// The tasks of a reference case with the targets of its first batch.
+struct ReferenceBatch {
+  let kinds: [any TaskKind]
+  let lossWeights: [Double]
+  let targets: [Target]
+  let size: (height: Int, width: Int)
+
+  init(_ reference: ReferenceCase) throws {
+    let dataset = try DatasetFile(opening: reference.dataset)
+    let info = try dataset.info(.train)
+    let samples = try (0..<2).map { try dataset.sample($0, of: info) }
+    let (h, w) = (info.height, info.width)
+    size = (h, w)
+    lossWeights = dataset.tasks.map(\.lossWeight)
+    kinds = dataset.tasks.map { task in
+      switch task.kind {
+      case .segmentation:
+        Segmentation(name: task.name, channels: task.channels, classWeights: task.classWeights)
+      case .normals: Normals(name: task.name)
+      case .regression:
+        Regression(name: task.name, metrics: task.metrics == .depth ? .depth : .error)
+      }
+    }
+    targets = try dataset.tasks.indices.map { index in
+      let maps = samples.map { $0.targets[index] }
+      let valid = maps.flatMap(\.valid)
+      let values = maps.flatMap(\.values)
+      let tensor: Tensor
+      if dataset.tasks[index].kind == .segmentation {
+        tensor = try Tensor(
+          zip(values, valid).map { $1 ? Int64($0) : Int64(Segmentation.ignored) },
+          shape: [2, h, w])
+      } else {
+        tensor = try Tensor(values, shape: [2, h, w, dataset.tasks[index].targetChannels])
+          .permuted([0, 3, 1, 2])
+      }
+      return Target(
+        values: tensor, valid: try Tensor(valid.map { $0 ? Float(1) : 0 }, shape: [2, h, w]))
+    }
+  }
+}
+
+extension Group {
+  func tensor(_ path: String) throws -> Tensor {
+    let dataset = try dataset(path)
+    return try Tensor(dataset.read(as: Float.self), shape: dataset.shape)
+  }
+}

@@ -1,0 +1,97 @@
+// How weights and images get into a network, and out again.
+
+import Artifacts
+import Datasets
+import Networks
+import TestSupport
+import Testing
+import Torch
+import Training
+
+@Suite struct SettingTests {
+  @Test func imagesAreReorderedAndTheirMeanTakenAway() throws {
+    var architecture = Architecture(
+      stages: [1, 1, 1, 1], width: 1, headWidth: 1, dropout: 0,
+      heads: [.init(task: "x", channels: 1)])
+    let images = try Tensor([10, 20, 30, 40, 50, 60] as [UInt8], shape: [1, 1, 2, 3])
+    func normalized() throws -> [Float] {
+      let result = try SceneNet(architecture, seed: 1).normalized(images)
+      #expect(result.shape == [1, 3, 1, 2])
+      return try result.array()
+    }
+    architecture.input = .init(order: "BGR", mean: [1, 2, 3], scale: 0.5)
+    #expect(try normalized() == [14.5, 29.5, 9, 24, 3.5, 18.5])
+    architecture.input = .init(order: "RGB", mean: [1, 2, 3], scale: 1)
+    #expect(try normalized() == [9, 39, 18, 48, 27, 57])
+  }
+
+  @Test func aModelFileBecomesANetworkAndBack() throws {
+    for reference in ReferenceCase.all {
+      let file = try ModelFile(opening: reference.model)
+      let (parameters, buffers) = try SceneNet(file).snapshot()
+      let byName = Dictionary(uniqueKeysWithValues: file.model.parameters.map { ($0.name, $0) })
+      #expect(parameters.count == byName.count)
+      #expect(parameters.allSatisfy { byName[$0.name] == $0 })
+      #expect(Set(buffers.map(\.name)) == Set(file.model.buffers.map(\.name)))
+      #expect(
+        ContentDigest.ofParameters(parameters)
+          == ContentDigest.ofParameters(file.model.parameters))
+    }
+  }
+
+  private func error(_ change: (inout Model) -> Void) throws -> String {
+    try withFolder { folder in
+      let path = folder + "/model.h5"
+      var model = try ModelFile(opening: ReferenceCase.all[0].model).model
+      change(&model)
+      try ModelFile.write(path, model, provenance: someProvenance)
+      let file = try ModelFile(opening: path)
+      let error = #expect(throws: ArtifactError.self) { try SceneNet(file) }
+      return error.map { "\($0.path): \($0.reason)" } ?? ""
+    }
+  }
+
+  @Test func whatDoesNotFitTheArchitectureIsNamedByItsPlaceInTheFile() throws {
+    #expect(
+      try error { $0.parameters.removeAll { $0.name == "backbone.conv1.weight" } }
+        == "/parameters/backbone.conv1.weight: missing")
+    #expect(
+      try error {
+        $0.parameters.removeAll { $0.name == "backbone.bn1.bias" }
+        $0.parameters.append(NamedArray("backbone.bn1.bias", shape: [3], [1, 2, 3]))
+      } == "/parameters/backbone.bn1.bias: expected shape [4], found [3]")
+    #expect(
+      try error {
+        $0.buffers.removeAll { $0.name == "backbone.bn1.running_var" }
+        $0.buffers.append(NamedArray("backbone.bn1.running_var", shape: [1], [1]))
+      } == "/buffers/backbone.bn1.running_var: expected shape [4], found [1]")
+    #expect(
+      try error { $0.buffers.removeAll { $0.name == "backbone.bn1.running_mean" } }
+        == "/buffers/backbone.bn1.running_mean: missing")
+    #expect(
+      try error { $0.architecture = "{}" }.hasPrefix("/@architecture: architecture has no "))
+  }
+
+  @Test func aNetworkForOtherTasksIsRefused() throws {
+    let (nyu, city) = (ReferenceCase.all[0], ReferenceCase.all[1])
+    let dataset = try DatasetFile(opening: nyu.dataset)
+    let architecture = try Architecture(json: ModelFile(opening: city.model).model.architecture)
+    let error = #expect(throws: ArtifactError.self) {
+      try architecture.check(fits: dataset.reader, tasks: dataset.tasks, network: "m.h5")
+    }
+    #expect(
+      error?.description == "\(nyu.dataset): /@tasks: has the tasks seg (7), sn (3), "
+        + "but m.h5 is for seg (7), depth (1)")
+    let own = try Architecture(json: ModelFile(opening: nyu.model).model.architecture)
+    try own.check(fits: dataset.reader, tasks: dataset.tasks, network: "m.h5")
+  }
+
+  @Test func cudaIsRefusedWhereThereIsNone() throws {
+    #expect(try Machine.prepare(device: "cpu", precision: .float32, threads: nil).device == .cpu)
+    guard !Device.cudaIsAvailable else { return }
+    #expect(throws: TorchError.self) {
+      try Machine.prepare(device: "cuda", precision: .float32, threads: nil)
+    }
+    #expect(try Machine.prepare(device: "auto", precision: .bfloat16, threads: nil).device == .cpu)
+  }
+}

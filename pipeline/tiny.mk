@@ -1,0 +1,10 @@
+PREPARE   = scenes --train 4 --validation 2 --test 0 --height 32 --width 48 --threads 1
+NETWORK   = --stages 1,1,1,1 --width 2 --head-width 4 --dropout 0 --threads 1
+BATCHES   = --batch-size 2 --no-augment --threads 1
+CRITERION = static
+SCORE     = --batches 1
+SPARSITY  = 0.9
+ARBITER   = union
+STEPS     = 2
+TRAIN     =
+EVALUATE  = --split validation --threads 1
