@@ -41,15 +41,15 @@ let package = Package(
     .target(name: "Formatting"),
     .target(name: "Torch", dependencies: ["CTorch"]),
     .target(name: "HDF5", dependencies: ["CHDF5"]),
-    .target(name: "Artifacts", dependencies: ["HDF5", crypto]),
+    .target(name: "Artifacts", dependencies: ["HDF5", "Formatting", crypto]),
     .target(name: "Scenes"),
     .target(name: "Datasets", dependencies: ["Artifacts", "Scenes", "Torch"]),
-    .target(name: "Networks", dependencies: ["Torch"]),
+    .target(name: "Networks", dependencies: ["Torch", "Formatting"]),
     .target(name: "Tasks", dependencies: ["Torch"]),
     .target(name: "Sparsity", dependencies: ["Torch"]),
     .target(
       name: "Training",
-      dependencies: ["Networks", "Tasks", "Sparsity", "Artifacts", "Datasets"]),
+      dependencies: ["Networks", "Tasks", "Sparsity", "Artifacts", "Datasets", "Formatting"]),
     .target(
       name: "Reporting", dependencies: ["Artifacts", "Formatting", "CPNG", mustache],
       resources: [.embedInCode("report.mustache")]),
@@ -61,6 +61,19 @@ let package = Package(
     tool("merge-masks", ["Sparsity", "Training"]),
     tool("sparse-train", ["NetworkOptions"]),
     tool("evaluate", ["NetworkOptions", "Reporting"]),
+
+    .target(name: "TestSupport", dependencies: ["HDF5"], path: "Tests/TestSupport"),
+    .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"]),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5"]),
+    .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),
+    .testTarget(name: "ScenesTests", dependencies: ["Scenes"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
+    .testTarget(name: "NetworksTests", dependencies: ["Networks", "Artifacts", "TestSupport"]),
+    .testTarget(name: "TasksTests", dependencies: ["Tasks", "Artifacts", "TestSupport"]),
+    .testTarget(name: "SparsityTests", dependencies: ["Sparsity", "TestSupport"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["HDF5", "TestSupport"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

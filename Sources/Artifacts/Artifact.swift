@@ -49,7 +49,11 @@ public final class ArtifactReader: Sendable {
     }
     self.kind = kind
     let version: Int = try file.root.attribute("format_version")
-    guard (1...ArtifactKind.formatVersion).contains(version) else {
+    guard version >= 1 else {
+      throw ArtifactError(
+        file: path, path: "", reason: "format_version \(version) is none that there is")
+    }
+    guard version <= ArtifactKind.formatVersion else {
       throw ArtifactError(
         file: path, path: "",
         reason: "format_version \(version) is newer than this tool reads "

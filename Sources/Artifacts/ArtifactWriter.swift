@@ -19,10 +19,7 @@ public final class ArtifactWriter {
   public init(_ path: String, kind: ArtifactKind, provenance: Provenance) throws {
     self.path = path
     partialPath = PartialFiles.path(for: path)
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      throw ArtifactError(file: path, path: "", reason: "is a folder")
-    }
+    try OutputFile.check(path)
     PartialFiles.add(partialPath)
     do {
       file = try File.create(partialPath)

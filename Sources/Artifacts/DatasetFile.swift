@@ -1,5 +1,6 @@
 // dataset.h5: images with a target per task.
 
+import Formatting
 import HDF5
 
 /// The parts of a data set.
@@ -230,7 +231,7 @@ public final class DatasetFile: Sendable {
       throw reader.error(image.path, "expected uint8, found \(image.elementType)")
     }
     guard image.shape.count == 4, image.shape[3] == 3, !image.shape.dropFirst().contains(0) else {
-      throw reader.error(image.path, "expected shape N×H×W×3, found \(describe(image.shape))")
+      throw reader.error(image.path, "expected shape N×H×W×3, found \(Format.shape(image.shape))")
     }
     let (count, height, width) = (image.shape[0], image.shape[1], image.shape[2])
     guard count > 0 else { throw reader.error(image.path, "has no images") }
@@ -239,7 +240,8 @@ public final class DatasetFile: Sendable {
       let expected = [count, height, width] + (task.kind == .normals ? [3] : [])
       guard target.shape == expected else {
         throw reader.error(
-          target.path, "expected shape \(describe(expected)), found \(describe(target.shape))")
+          target.path,
+          "expected shape \(Format.shape(expected)), found \(Format.shape(target.shape))")
       }
       let types: [ElementType] =
         task.kind == .segmentation ? [.uint8, .uint16] : [.float32, .uint8, .uint16]
@@ -312,11 +314,6 @@ private func decode(_ stored: [Float], _ encoding: TargetEncoding, _ task: Datas
     }
   }
   return TargetMap(values: values, valid: valid)
-}
-
-/// A shape as people write it: 4×65×65.
-public func describe(_ shape: [Int]) -> String {
-  shape.isEmpty ? "a single value" : shape.map(String.init).joined(separator: "×")
 }
 
 /// Writes a data set sample by sample.

@@ -1,5 +1,6 @@
 // metrics.h5: how good a network is at each task, how big it is, and some of its predictions.
 
+import Formatting
 import HDF5
 
 /// A metric of a model, and of the best constant prediction.
@@ -238,7 +239,7 @@ public enum MetricsFile {
     let image = try reader.root.dataset("samples/image")
     guard image.shape.count == 4, image.shape[3] == 3 else {
       throw reader.error(
-        image.path, "expected shape N×H×W×3, found \(describe(image.shape))")
+        image.path, "expected shape N×H×W×3, found \(Format.shape(image.shape))")
     }
     let pixels = Array(image.shape.dropLast())
     func map(_ path: String, _ kind: DatasetTask.Kind) throws -> SampleMap {
@@ -247,7 +248,7 @@ public enum MetricsFile {
       guard dataset.shape == expected else {
         throw reader.error(
           dataset.path,
-          "expected shape \(describe(expected)), found \(describe(dataset.shape))")
+          "expected shape \(Format.shape(expected)), found \(Format.shape(dataset.shape))")
       }
       return SampleMap(
         values: try dataset.read(as: Float.self), channels: kind == .normals ? 3 : 1)

@@ -1,5 +1,6 @@
 // scores.h5: how much each weight matters to each task.
 
+import Formatting
 import HDF5
 
 /// How scores came about.
@@ -64,7 +65,7 @@ public final class ScoresFile: Sendable {
       guard scores.shape == shape else {
         throw reader.error(
           "/\(group)/\(name)",
-          "expected shape \(describe(shape)), found \(describe(scores.shape))")
+          "expected shape \(Format.shape(shape)), found \(Format.shape(scores.shape))")
       }
       if let index = scores.values.firstIndex(where: { $0 < 0 }) {
         throw reader.error("/\(group)/\(name)", "value \(index) is negative")

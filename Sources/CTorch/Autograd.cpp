@@ -55,7 +55,8 @@ CError ct_generator(CGenerator **out, uint64_t seed, CDevice device) {
   return guarded([&] {
     at::Generator generator = device == ct_cuda ? at::detail::getCUDAHooks().getNewGenerator(0)
                                                 : at::detail::createCPUGenerator();
-    generator.set_current_seed(seed);
+    // The CPU's generator looks at 32 bits only, so the upper ones are folded in.
+    generator.set_current_seed(seed ^ (seed >> 32));
     *out = new CGenerator{std::move(generator)};
   });
 }
@@ -81,12 +82,15 @@ CError ct_adam_step(CTensor *const *parameters, CTensor *const *gradients,
     auto first_list = list_of(first_moments, count);
     auto second_list = list_of(second_moments, count);
     auto step_list = list_of(steps, count);
-    for (auto &step : step_list) step.add_(1);
     // The kernel walks raw memory, so a gradient must lie in its parameter's memory format.
     for (size_t i = 0; i < gradient_list.size(); i++) {
+      TORCH_CHECK(gradient_list[i].sizes() == parameter_list[i].sizes(), "gradient ", i,
+                  " has shape ", gradient_list[i].sizes(), ", its parameter has ",
+                  parameter_list[i].sizes());
       if (gradient_list[i].strides() != parameter_list[i].strides())
         gradient_list[i] = at::empty_like(parameter_list[i]).copy_(gradient_list[i]);
     }
+    for (auto &step : step_list) step.add_(1);
     at::_fused_adam_(parameter_list, gradient_list, first_list, second_list,
                      /*max_exp_avg_sqs=*/{}, step_list, learning_rate, beta1, beta2, weight_decay,
                      epsilon, /*amsgrad=*/false, /*maximize=*/false);

@@ -20,6 +20,10 @@ public struct CommonOptions: ParsableArguments {
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads \(threads): must be in 1...1024")
     }
+    // Files record it as a signed number.
+    if seed > UInt64(Int64.max) {
+      throw ValidationError("--seed \(seed): must be at most \(Int64.max)")
+    }
   }
 
   /// Threads to use, one per core unless told otherwise.
@@ -40,4 +44,8 @@ public struct OutputOptions: ParsableArguments {
   public var output: String
 
   public init() {}
+
+  public func validate() throws {
+    if output.isEmpty { throw ValidationError("--output must name a file") }
+  }
 }

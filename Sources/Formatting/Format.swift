@@ -5,7 +5,7 @@ import Foundation
 public enum Format {
   /// With so many digits behind the point.
   public static func fixed(_ value: Double, _ digits: Int) -> String {
-    String(format: "%.\(digits)f", value)
+    value.isNaN ? "–" : String(format: "%.\(digits)f", value)
   }
 
   /// About four significant digits; – for what was not measured.
@@ -24,6 +24,11 @@ public enum Format {
   /// 12,345,678.
   public static func count(_ number: Int) -> String {
     number.formatted(.number.locale(Locale(identifier: "en_US")))
+  }
+
+  /// The shape of a tensor: 4×65×65.
+  public static func shape(_ shape: [Int]) -> String {
+    shape.isEmpty ? "a single value" : shape.map(String.init).joined(separator: "×")
   }
 
   /// Columns padded to their widest cell: the first two flush left, the others right.

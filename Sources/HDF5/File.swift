@@ -16,7 +16,8 @@ public final class File: Sendable {
     self.path = path
     let flush: Handle.Action = { H5Fflush($0, H5F_SCOPE_GLOBAL) }
     handle = Handle(
-      file: id, at: Place(file: path), flush: isWritten ? flush : nil, close: H5Fclose)
+      file: id, at: Place(file: path), flush: isWritten ? flush : nil,
+      close: isWritten ? File.closeAndUnlock : H5Fclose)
     root = try Group.open("/", at: Place(file: path, path: "/"), from: handle)
   }
 
@@ -64,6 +65,21 @@ public final class File: Sendable {
   /// does nothing.
   public func close() throws {
     try handle.close()
+  }
+
+  /// Closes a file and gives its lock back. libhdf5 leaves that to the end of the descriptor, which
+  /// a program that was started meanwhile inherits, and with it the lock.
+  private static func closeAndUnlock(_ id: hid_t) -> herr_t {
+    var descriptor: UnsafeMutableRawPointer?
+    H5Fget_vfd_handle(id, chdf5_default(), &descriptor)
+    let copy = descriptor.map { fcntl($0.load(as: CInt.self), F_DUPFD_CLOEXEC, 0) } ?? -1
+    defer {
+      if copy >= 0 {
+        flock(copy, LOCK_UN)
+        Foundation.close(copy)
+      }
+    }
+    return H5Fclose(id)
   }
 
   /// Makes the file access list of all files: closing a file closes the objects in it.

@@ -1,5 +1,6 @@
 // SceneNet: the forward pass.
 
+import Formatting
 import Torch
 
 /// A `scene-net` with its weights. Input N×3×H×W, output per task N×channels×⌈H/8⌉×⌈W/8⌉ (one pixel
@@ -46,7 +47,8 @@ public final class SceneNet {
   {
     guard let tensor = tensors[name] else { throw NetworkError(name, "missing") }
     guard tensor.shape == shape else {
-      throw NetworkError(name, "expected shape \(shape), found \(tensor.shape)")
+      throw NetworkError(
+        name, "expected shape \(Format.shape(shape)), found \(Format.shape(tensor.shape))")
     }
     return tensor
   }

@@ -62,7 +62,7 @@ public struct Agreement: Sendable {
     self.layers = layers
     totalIoU = Double(intersections) / Double(unions)
     watershed = Agreement.steepestFall(
-      layers.filter { $0.layer.task == nil && !$0.layer.isProjection })
+      layers.filter { $0.layer.task == nil && !$0.layer.isProjection && !$0.iou.isNaN })
   }
 
   private static func steepestFall(_ path: [LayerSummary]) -> PrunableLayer? {

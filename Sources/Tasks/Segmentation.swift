@@ -20,8 +20,18 @@ public struct Segmentation: TaskKind {
 
   /// Cross-entropy, (weighted) mean over valid pixels.
   public func loss(_ prediction: Tensor, _ target: Target) throws -> Tensor? {
-    guard let (target, _) = try matching(prediction, target) else { return nil }
+    guard let (target, _) = try matching(prediction, target), try hasWeight(target) else {
+      return nil
+    }
     return try crossEntropy(prediction, target)
+  }
+
+  /// Whether a pixel's class has a weight; a weighted mean over none that has would be NaN.
+  func hasWeight(_ target: Target) throws -> Bool {
+    guard let classWeights, classWeights.contains(0) else { return true }
+    return try target.values.array(of: Int64.self).contains {
+      classWeights.indices.contains(Int($0)) && classWeights[Int($0)] > 0
+    }
   }
 
   func crossEntropy(_ prediction: Tensor, _ target: Target) throws -> Tensor {
@@ -60,7 +70,9 @@ struct SegmentationMetrics: TaskMetrics {
     guard valid > 0 else { return }
     let images = prediction.shape[0]
     accuracy.add(Double(correct) / Double(valid), images: images)
-    error.add(try task.crossEntropy(prediction, target).item(), images: images)
+    if try task.hasWeight(target) {
+      error.add(try task.crossEntropy(prediction, target).item(), images: images)
+    }
   }
 
   var confusion: [Int64]? { counts }

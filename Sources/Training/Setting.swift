@@ -84,7 +84,8 @@ extension SceneNet {
         buffers: Dictionary(uniqueKeysWithValues: model.buffers.map { ($0.name, try $0.tensor()) }),
         on: device)
     } catch let error as NetworkError {
-      let group = model.buffers.contains { $0.name == error.name } ? "buffers" : "parameters"
+      let isBuffer = architecture.buffers.contains { $0.name == error.name }
+      let group = isBuffer ? "buffers" : "parameters"
       throw file.reader.error("/\(group)/\(error.name)", error.reason)
     }
   }

@@ -1,6 +1,7 @@
 // Where a network's weights come from: a model file, or a seed.
 
 import Artifacts
+import Formatting
 import Networks
 import Torch
 
@@ -87,7 +88,8 @@ public struct StartingPoint {
       }
       guard foundShape == shape else {
         throw masks.reader.error(
-          "/masks/\(name)", "expected shape \(describe(shape)), found \(describe(foundShape))")
+          "/masks/\(name)",
+          "expected shape \(Format.shape(shape)), found \(Format.shape(foundShape))")
       }
     }
     if let extra = found.keys.sorted().first(where: { shapes[$0] == nil }) {

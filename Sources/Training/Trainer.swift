@@ -2,6 +2,7 @@
 
 import Artifacts
 import Datasets
+import Formatting
 import Foundation
 import Networks
 import Tasks
@@ -64,7 +65,7 @@ public func train(
   let parameters = network.parameters.map(\.tensor)
   let masked = try maskedParameters(of: network, masks)
   try withoutGradients {
-    for (index, mask) in masked { try parameters[index].multiply(by: mask) }
+    for (index, mask) in masked { try prune(parameters[index], mask) }
   }
   let optimizer = try Adam(parameters, weightDecay: settings.weightDecay)
   let dropout = try Generator(seed: settings.seed, on: machine.device)
@@ -119,9 +120,15 @@ public func train(
 public func applyMasks(_ masks: [Mask], to network: SceneNet) throws {
   try withoutGradients {
     for (index, mask) in try maskedParameters(of: network, masks) {
-      try network.parameters[index].tensor.multiply(by: mask)
+      try prune(network.parameters[index].tensor, mask)
     }
   }
+}
+
+/// Zeroes what a mask prunes. Adding 0 turns −0 into 0: zeros of one sign deflate best.
+private func prune(_ weights: Tensor, _ mask: Tensor) throws {
+  try weights.multiply(by: mask)
+  try weights.add(Tensor.zeros(like: mask))
 }
 
 /// The masks as tensors in their parameter's memory format, with the parameter's index.
@@ -133,7 +140,9 @@ private func maskedParameters(of network: SceneNet, _ masks: [Mask]) throws
     guard let mask = byName[parameter.description.name] else { return nil }
     guard mask.shape == parameter.description.shape else {
       throw NetworkError(
-        mask.name, "expected shape \(parameter.description.shape), found \(mask.shape)")
+        mask.name,
+        "expected shape \(Format.shape(parameter.description.shape)), "
+          + "found \(Format.shape(mask.shape))")
     }
     let tensor = try Tensor(mask.values, shape: mask.shape).to(.float32).channelsLast()
     return (index, try tensor.to(network.device))

@@ -22,6 +22,7 @@ struct CompareCommand: ParsableCommand {
   }
 
   func run() throws {
+    if let report { try OutputFile.check(report) }
     let comparison = try Comparison(metrics.map(EvaluatedModel.init(opening:)))
     if let report { try writeReport(comparison, to: report) }
     common.say(comparison.text)

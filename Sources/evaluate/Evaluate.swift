@@ -4,7 +4,6 @@ import ArgumentParser
 import Artifacts
 import CommandLine
 import Datasets
-import Foundation
 import NetworkOptions
 import Reporting
 import Training
@@ -31,11 +30,5 @@ struct Evaluate: ParsableCommand {
 
 /// Writes a page beside its final name and renames it, like the other files.
 func writeReport(_ comparison: Comparison, to path: String) throws {
-  let html = try Report(comparison, command: commandLine).html()
-  do {
-    try Data(html.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-  } catch {
-    throw ArtifactError(
-      file: path, path: "", reason: "cannot be written: \(error.localizedDescription)")
-  }
+  try OutputFile.write(try Report(comparison, command: commandLine).html(), to: path)
 }

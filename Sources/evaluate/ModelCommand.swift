@@ -45,6 +45,8 @@ struct ModelCommand: ParsableCommand {
   }
 
   func run() throws {
+    try OutputFile.check(output.output)
+    if let report { try OutputFile.check(report) }
     let machine = try machine.prepare(common)
     let dataset = try DatasetFile(opening: data)
     let file = try ModelFile(opening: model)

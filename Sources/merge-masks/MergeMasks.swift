@@ -37,9 +37,14 @@ struct MergeMasks: ParsableCommand {
     version: version)
 
   @Argument(help: "The scores.") var scores: String
-  @Option(help: "Share of the merged network's prunable weights to prune, in [0, 1).")
+  // Unconditional, so that a negative number is read as the value, and refused as such.
+  @Option(
+    parsing: .unconditional,
+    help: "Share of the merged network's prunable weights to prune, in [0, 1).")
   var sparsity: Double?
-  @Option(help: "Share of its own network that each task keeps, in (0, 1].") var keepRatio: Double?
+  @Option(
+    parsing: .unconditional, help: "Share of its own network that each task keeps, in (0, 1].")
+  var keepRatio: Double?
   @Option(help: "Who must want a shared weight: union, intersection, majority or at-least:M.")
   var arbiter = Arbiter.union
   @Option(help: "How the weights spread over the layers: global ranks a task's whole network.")
@@ -77,6 +82,10 @@ struct MergeMasks: ParsableCommand {
         "/scores",
         "has the tasks \(try file.tasks().joined(separator: ", ")), but its architecture is for "
           + network.tasks.sorted().joined(separator: ", "))
+    }
+    if case .atLeast(let votes) = arbiter, votes > network.tasks.count {
+      throw OptionError(
+        "--arbiter \(arbiter)", "there are only \(network.tasks.count) tasks to vote")
     }
     let critical = try network.tasks.enumerated().map { task, name in
       try criticalKeepRatios(

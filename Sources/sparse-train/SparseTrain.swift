@@ -45,7 +45,7 @@ struct SparseTrain: ParsableCommand {
   @Flag(help: "Accept masks that were made for other weights of the same architecture.")
   var allowOtherWeights = false
   @OptionGroup var architecture: ArchitectureOptions
-  @Option(help: "Training steps.") var steps: Int
+  @Option(parsing: .unconditional, help: "Training steps.") var steps: Int
   @Option(help: "Adam's learning rate.") var learningRate = 1e-3
   @Option(help: "Factor of the L2 term.") var weightDecay = 5e-4
   @Option(help: "Steps between two decays of the learning rate (default: never).")
@@ -74,6 +74,7 @@ struct SparseTrain: ParsableCommand {
   }
 
   func run() throws {
+    try OutputFile.check(output.output)
     let machine = try machine.prepare(common)
     let dataset = try DatasetFile(opening: data)
     var provenance = Provenance(

@@ -25,6 +25,10 @@ import Testing
     (.scoreImportance, score + " --batches 0", "--batches 0: must be in 1...1000000"),
     (.scoreImportance, score + " --criterion luck", "'luck' is invalid for '--criterion"),
     (.scoreImportance, score + " --seed=-1", "'-1' is invalid for '--seed <seed>'"),
+    (
+      .scoreImportance, score + " --seed 9223372036854775808",
+      "--seed 9223372036854775808: must be at most 9223372036854775807"
+    ),
     (.mergeMasks, "s.h5 -o m.h5", "give either --sparsity or --keep-ratio"),
     (
       .mergeMasks, "s.h5 --sparsity 0.9 --keep-ratio 0.1 -o m.h5",

@@ -139,7 +139,7 @@ import Torch
     #expect(error(nil)?.description == "\(name): missing")
     #expect(
       try error(Tensor.full(0, shape: [16, 8]))?.description
-        == "\(name): expected shape [16, 8, 1, 1], found [16, 8]")
+        == "\(name): expected shape 16×8×1×1, found 16×8")
   }
 
   @Test func imagesWithoutThreeChannelsAreAnError() throws {

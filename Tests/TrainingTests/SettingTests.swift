@@ -59,12 +59,12 @@ import Training
       try error {
         $0.parameters.removeAll { $0.name == "backbone.bn1.bias" }
         $0.parameters.append(NamedArray("backbone.bn1.bias", shape: [3], [1, 2, 3]))
-      } == "/parameters/backbone.bn1.bias: expected shape [4], found [3]")
+      } == "/parameters/backbone.bn1.bias: expected shape 4, found 3")
     #expect(
       try error {
         $0.buffers.removeAll { $0.name == "backbone.bn1.running_var" }
         $0.buffers.append(NamedArray("backbone.bn1.running_var", shape: [1], [1]))
-      } == "/buffers/backbone.bn1.running_var: expected shape [4], found [1]")
+      } == "/buffers/backbone.bn1.running_var: expected shape 4, found 1")
     #expect(
       try error { $0.buffers.removeAll { $0.name == "backbone.bn1.running_mean" } }
         == "/buffers/backbone.bn1.running_mean: missing")

@@ -61,7 +61,7 @@ import Training
       let mask = Mask("backbone.conv1.weight", shape: [4], [1, 1, 1, 1])
       let error = #expect(throws: NetworkError.self) { try applyMasks([mask], to: network) }
       #expect(
-        error?.description == "backbone.conv1.weight: expected shape [4, 3, 7, 7], found [4]")
+        error?.description == "backbone.conv1.weight: expected shape 4×3×7×7, found 4")
     }
   }
 
