@@ -61,6 +61,8 @@ let package = Package(
     tool("merge-masks", ["Sparsity", "Training"]),
     tool("sparse-train", ["NetworkOptions"]),
     tool("evaluate", ["NetworkOptions", "Reporting"]),
+    // Times single steps for pipeline/bench.
+    tool("bench", ["NetworkOptions"]),
 
     .target(name: "TestSupport", dependencies: ["HDF5"], path: "Tests/TestSupport"),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"]),

@@ -100,10 +100,11 @@ public final class ScoresWriter {
     }
   }
 
-  /// - Parameter loss: the task's mean loss over the batches.
-  public func write(task: String, loss: Double, _ scores: [NamedArray]) throws {
+  /// - Parameter loss: the task's mean loss over the batches; nil when none was needed.
+  public func write(task: String, loss: Double?, _ scores: [NamedArray]) throws {
     try writer.naming {
-      try writer.root.createGroup("scores/" + task).setAttribute("loss", loss)
+      let group = try writer.root.createGroup("scores/" + task)
+      if let loss { try group.setAttribute("loss", loss) }
     }
     for array in scores {
       try writer.write("scores/\(task)/\(array.name)", array.values, shape: array.shape)

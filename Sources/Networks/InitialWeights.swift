@@ -36,6 +36,23 @@ extension SceneNet {
   }
 }
 
+extension SceneNet {
+  /// Draws the prunable weights anew, Xavier-normal (Glorot & Bengio 2010): variance
+  /// 2 / (fan-in + fan-out). The published flow scores such a copy before training.
+  public func reinitializeXavier(seed: UInt64) throws {
+    let generator = try Generator(seed: seed)
+    try withoutGradients {
+      for (description, tensor) in parameters where description.isPrunable {
+        let shape = description.shape
+        let fans = (shape[0] + shape[1]) * shape[2] * shape[3]
+        try tensor.assign(
+          Tensor.normal(
+            deviation: (2 / Double(fans)).squareRoot(), shape: shape, using: generator))
+      }
+    }
+  }
+}
+
 private func uniform(_ shape: [Int], fanIn: Int, _ generator: Generator) throws -> Tensor {
   let bound = 1 / Double(fanIn).squareRoot()
   return try Tensor.uniform(-bound, bound, shape: shape, using: generator)

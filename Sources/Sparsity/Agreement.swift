@@ -6,8 +6,8 @@ public struct LayerSummary: Sendable {
   public let kept: Int
   /// Share of weights kept by each task; NaN for a task whose network lacks the layer.
   public let taskDensities: [Double]
-  /// Weights that all tasks keep over weights that any keeps; NaN outside the backbone, and where
-  /// no task keeps any.
+  /// Weights that all tasks keep over weights that any keeps; NaN outside the backbone, where no
+  /// task keeps any, and where there is only one task.
   public let iou: Double
 
   public var density: Double { Double(kept) / Double(layer.count) }
@@ -43,7 +43,7 @@ public struct Agreement: Sendable {
         }
       }
       var iou = Double.nan
-      if layer.task == nil {
+      if layer.task == nil, network.tasks.count > 1 {
         let votes = range.map { weight in masks.tasks.reduce(0) { $0 + Int($1[weight]) } }
         let all = votes.count { $0 == network.tasks.count }
         let any = votes.count { $0 > 0 }

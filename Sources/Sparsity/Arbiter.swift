@@ -48,23 +48,13 @@ public enum Arbiter: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// The keep ratio from which on a weight has `votes` votes: an arbiter over masks {critical ≤ r} is
-/// an order statistic over critical ratios, the `votes`-th smallest.
+/// Settles shared weights by vote: a weight stays where at least `votes` tasks keep it.
 ///
-/// - Parameter tasks: critical keep ratios of the same weights for each task.
-public func arbitrate(_ tasks: [ArraySlice<KeepRatio>], votes: Int) -> [KeepRatio] {
-  guard let first = tasks.first else { return [] }
-  var candidates = [KeepRatio](repeating: KeepRatio(raw: 0), count: tasks.count)
-  return (0..<first.count).map { weight in
-    for (task, ratios) in tasks.enumerated() {
-      let ratio = ratios[ratios.startIndex + weight]
-      var place = task
-      while place > 0 && candidates[place - 1] > ratio {
-        candidates[place] = candidates[place - 1]
-        place -= 1
-      }
-      candidates[place] = ratio
-    }
-    return candidates[votes - 1]
+/// - Parameter masks: per task over the same weights, 1 = kept.
+public func arbitrate(_ masks: [ArraySlice<UInt8>], votes: Int) -> [UInt8] {
+  guard var counts = masks.first.map(Array.init) else { return [] }
+  for mask in masks.dropFirst() {
+    for (weight, kept) in mask.enumerated() { counts[weight] += kept }
   }
+  return counts.map { Int($0) >= votes ? 1 : 0 }
 }

@@ -6,6 +6,20 @@ import Torch
 public enum Criterion: String, Sendable, CaseIterable {
   /// Connection sensitivity before training: Σ |w · ∂L/∂w| (SNIP, Lee et al. 2019).
   case `static`
+  /// First-order Taylor expansion of a trained model: (Σ |∂L/∂w|) · w² (after Molchanov et al. 2019).
+  case taylor
+  /// |w| of a trained model (Han et al. 2015).
+  case magnitude
+  /// Uniform in [0, 1): the baseline that asks nobody.
+  case random
+
+  /// Whether scores need batches of data.
+  public var needsGradients: Bool {
+    switch self {
+    case .static, .taylor: true
+    case .magnitude, .random: false
+    }
+  }
 }
 
 /// Scores of one task's weights, summed over batches.
@@ -18,7 +32,7 @@ public struct ImportanceScores {
   public init(_ criterion: Criterion, weights: [Tensor]) throws {
     self.criterion = criterion
     self.weights = try weights.map { try $0.detached() }
-    sums = try self.weights.map(Tensor.zeros(like:))
+    sums = criterion.needsGradients ? try self.weights.map(Tensor.zeros(like:)) : []
   }
 
   /// Adds a batch's gradients, in the weights' order; nil where the loss does not reach a weight.
@@ -27,14 +41,25 @@ public struct ImportanceScores {
       guard let gradient else { continue }
       switch criterion {
       case .static: try sum.add((weight * gradient).abs())
+      case .taylor: try sum.add(gradient.abs())
+      case .magnitude, .random: break
       }
     }
   }
 
   /// One tensor per weight tensor, of its shape; at least 0, not normalised.
-  public func scores() throws -> [Tensor] {
+  ///
+  /// - Parameter seeds: of the random scores, one per weight tensor, so that tasks draw the same
+  ///   ones for a tensor that they share.
+  public func scores(seeds: [UInt64]) throws -> [Tensor] {
     switch criterion {
     case .static: sums
+    case .taylor: try zip(weights, sums).map { try $1 * ($0 * $0) }
+    case .magnitude: try weights.map { try $0.abs() }
+    case .random:
+      try zip(weights, seeds).map {
+        try Tensor.uniform(0, 1, shape: $0.shape, using: Generator(seed: $1))
+      }
     }
   }
 }

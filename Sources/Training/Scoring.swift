@@ -19,59 +19,128 @@ public func prunableNetwork(of architecture: Architecture) -> PrunableNetwork {
     })
 }
 
+extension PrunableNetwork {
+  /// The network as one task's alone: what joint scores rank.
+  public var joint: PrunableNetwork {
+    PrunableNetwork(
+      tasks: [PrunableNetwork.jointTask],
+      layers: layers.map {
+        PrunableLayer(
+          name: $0.name, shape: $0.shape, task: nil, isProjection: $0.isProjection)
+      })
+  }
+
+  /// The name under which files keep joint scores.
+  public static let jointTask = "joint"
+}
+
 /// What one task thinks of the weights of its network.
 public struct TaskScores: Sendable {
   public let task: String
-  /// Mean over the batches.
-  public let loss: Double
+  /// Mean over the batches; nil when none was needed.
+  public let loss: Double?
   /// By layer of the task's network: backbone, then its head.
   public let scores: [NamedArray]
 }
 
-/// Scores a network on the first `batches` batches of a source.
+/// How to score.
+public struct ScoringSettings: Sendable {
+  public var criterion: Criterion
+  /// One score from the weighted sum of the losses instead of one per task.
+  public var joint: Bool
+  public var batches: Int
+  public var machine: Machine
+  public var seed: UInt64
+
+  public init(
+    criterion: Criterion, joint: Bool = false, batches: Int, machine: Machine = Machine(),
+    seed: UInt64 = 0
+  ) {
+    self.criterion = criterion
+    self.joint = joint
+    self.batches = batches
+    self.machine = machine
+    self.seed = seed
+  }
+}
+
+/// Scores a network from its weights alone, for criteria that need no data.
+public func scoreImportance(of network: SceneNet, settings: ScoringSettings) throws -> [TaskScores]
+{
+  let score = try Scorer(network, settings)
+  return try score.results(losses: nil)
+}
+
+/// Scores a network on the first batches of a source.
 ///
 /// - Parameter progress: called after each batch with the number done.
 public func scoreImportance(
-  of network: SceneNet, tasks: TaskSet, on source: BatchSource, batches: Int,
-  criterion: Criterion, machine: Machine, seed: UInt64, progress: (_ done: Int) -> Void
+  of network: SceneNet, tasks: TaskSet, on source: BatchSource, settings: ScoringSettings,
+  progress: (_ done: Int) -> Void
 ) throws -> (scores: [TaskScores], empty: EmptyTargets) {
-  let prunable = prunableNetwork(of: network.architecture)
-  let tensors = Dictionary(
-    uniqueKeysWithValues: network.parameters.map { ($0.description.name, $0.tensor) })
-  let layers = tasks.names.indices.map { prunable.layers(ofTask: $0) }
-  let weights = try layers.map { layers in
-    try layers.map { layer in
-      guard let tensor = tensors[layer.name] else { throw NetworkError(layer.name, "missing") }
-      return tensor
-    }
-  }
-  let sums = try weights.map { try ImportanceScores(criterion, weights: $0) }
-  var losses = [Double](repeating: 0, count: tasks.names.count)
+  let scorer = try Scorer(network, settings)
+  var losses = [Double](repeating: 0, count: scorer.network.tasks.count)
   var empty = EmptyTargets(tasks.names)
-  let dropout = try Generator(seed: seed, on: machine.device)
+  let dropout = try Generator(seed: settings.seed, on: settings.machine.device)
   let loader = BatchLoader(source)
-  for done in 0..<batches {
-    let batch = try TensorBatch(loader.next(), tasks: tasks.descriptions, on: machine.device)
+  for done in 0..<settings.batches {
+    let batch = try TensorBatch(
+      loader.next(), tasks: tasks.descriptions, on: settings.machine.device)
     let taskLosses = try tasks.losses(
-      of: network, on: batch, precision: machine.precision, dropout: dropout)
+      of: network, on: batch, precision: settings.machine.precision, dropout: dropout)
     empty.count(taskLosses)
-    let last = taskLosses.lastIndex { $0 != nil }
-    for (task, loss) in taskLosses.enumerated() {
+    let scored = settings.joint ? [try tasks.weightedSum(taskLosses)] : taskLosses
+    let last = scored.lastIndex { $0 != nil }
+    for (task, loss) in scored.enumerated() {
       guard let loss else { continue }
       let value = try loss.item()
       guard value.isFinite else {
-        throw TorchError("the loss of task \(tasks.names[task]) is \(value) on batch \(done)")
+        throw TorchError("the loss of \(scorer.network.tasks[task]) is \(value) on batch \(done)")
       }
-      losses[task] += value / Double(batches)
-      let gradients = try loss.gradients(of: weights[task], retainGraph: task != last)
-      try withoutGradients { try sums[task].add(gradients: gradients) }
+      losses[task] += value / Double(settings.batches)
+      try scorer.add(loss, ofTask: task, retainGraph: task != last)
     }
     progress(done + 1)
   }
-  let scores = try tasks.names.indices.map { task in
-    TaskScores(
-      task: tasks.names[task], loss: losses[task],
-      scores: try zip(layers[task], sums[task].scores()).map { try NamedArray($0.name, $1) })
+  return (try scorer.results(losses: losses), empty)
+}
+
+/// The sums of all tasks over the batches so far.
+private struct Scorer {
+  let network: PrunableNetwork
+  private let weights: [[Tensor]]
+  private let sums: [ImportanceScores]
+  private let seed: UInt64
+
+  init(_ sceneNet: SceneNet, _ settings: ScoringSettings) throws {
+    let network = prunableNetwork(of: sceneNet.architecture)
+    self.network = settings.joint ? network.joint : network
+    let tensors = Dictionary(
+      uniqueKeysWithValues: sceneNet.parameters.map { ($0.description.name, $0.tensor) })
+    weights = try self.network.tasks.indices.map { [network = self.network] task in
+      try network.layers(ofTask: task).map { layer in
+        guard let tensor = tensors[layer.name] else { throw NetworkError(layer.name, "missing") }
+        return tensor
+      }
+    }
+    sums = try weights.map { try ImportanceScores(settings.criterion, weights: $0) }
+    seed = settings.seed
   }
-  return (scores, empty)
+
+  func add(_ loss: Tensor, ofTask task: Int, retainGraph: Bool) throws {
+    let gradients = try loss.gradients(of: weights[task], retainGraph: retainGraph)
+    try withoutGradients { try sums[task].add(gradients: gradients) }
+  }
+
+  func results(losses: [Double]?) throws -> [TaskScores] {
+    let seeds = Dictionary(
+      uniqueKeysWithValues: network.layers.enumerated().map { ($1.name, seed &+ UInt64($0)) })
+    return try network.tasks.indices.map { task in
+      let layers = network.layers(ofTask: task)
+      let tensors = try sums[task].scores(seeds: layers.map { seeds[$0.name] ?? seed })
+      return TaskScores(
+        task: network.tasks[task], loss: losses?[task],
+        scores: try zip(layers, tensors).map { try NamedArray($0.name, $1) })
+    }
+  }
 }

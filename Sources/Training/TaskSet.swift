@@ -66,6 +66,19 @@ public struct TaskSet: Sendable {
   }
 }
 
+extension TaskSet {
+  /// Σ loss_weight × task loss over the tasks that have one; nil when none has.
+  func weightedSum(_ losses: [Tensor?]) throws -> Tensor? {
+    var total: Tensor?
+    for (task, loss) in zip(descriptions, losses) {
+      guard let loss else { continue }
+      let weighted = try loss * task.lossWeight
+      total = try total.map { try $0 + weighted } ?? weighted
+    }
+    return total
+  }
+}
+
 /// Batches without a single valid pixel, per task; they count as loss 0.
 public struct EmptyTargets: Sendable {
   public private(set) var batches: [(task: String, count: Int)]

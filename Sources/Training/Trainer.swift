@@ -80,7 +80,6 @@ public func train(
       of: network, on: batch, precision: machine.precision, dropout: dropout)
     empty.count(losses)
     let rate = settings.learningRate(at: step)
-    var total: Tensor?
     var values: [Double] = []
     for (task, loss) in zip(tasks.descriptions, losses) {
       let value = try loss?.item() ?? 0
@@ -88,12 +87,8 @@ public func train(
         throw TorchError("step \(step + 1): the loss of task \(task.name) is \(value)")
       }
       values.append(value)
-      if let loss {
-        let weighted = try loss * task.lossWeight
-        total = try total.map { try $0 + weighted } ?? weighted
-      }
     }
-    if let total {
+    if let total = try tasks.weightedSum(losses) {
       let gradients = try zip(parameters, total.gradients(of: parameters)).map {
         try $1 ?? Tensor.zeros(like: $0)
       }

@@ -16,12 +16,26 @@ enum Main {
   static func main() { run(MergeMasks.self, cleanUp: PartialFiles.removeAll) }
 }
 
-enum Distribution: String, ExpressibleByArgument, CaseIterable {
-  case global
-}
+extension Distribution: ExpressibleByArgument {}
 
 extension Arbiter: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
+}
+
+extension GroupPattern: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
+
+/// Numbers separated by commas, kept as they were written for the names of files.
+struct SparsityList: ExpressibleByArgument {
+  let entries: [(text: String, value: Double)]
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let entries = parts.compactMap { text in Double(text).map { (text, $0) } }
+    guard entries.count == parts.count else { return nil }
+    self.entries = entries
+  }
 }
 
 struct MergeMasks: ParsableCommand {
@@ -32,7 +46,8 @@ struct MergeMasks: ParsableCommand {
     discussion: """
       With --sparsity the merged network meets the target to the weight; with --keep-ratio each \
       task keeps that share of its own network, and the sparsity follows from how far the tasks \
-      agree. The arbiter union keeps a shared weight that any task wants.
+      agree. The arbiter union keeps a shared weight that any task wants. Several sparsities \
+      (0.5,0.9) rank once and write a file each: masks-0.5.h5, masks-0.9.h5.
       """,
     version: version)
 
@@ -40,43 +55,46 @@ struct MergeMasks: ParsableCommand {
   // Unconditional, so that a negative number is read as the value, and refused as such.
   @Option(
     parsing: .unconditional,
-    help: "Share of the merged network's prunable weights to prune, in [0, 1).")
-  var sparsity: Double?
+    help: "Share of the merged network's prunable weights to prune, in [0, 1), or several.")
+  var sparsity: SparsityList?
   @Option(
     parsing: .unconditional, help: "Share of its own network that each task keeps, in (0, 1].")
   var keepRatio: Double?
+  @Option(
+    help: """
+      N:M, as 2:4: keep N of every M consecutive input channels' weights; other layers stay dense.
+      """)
+  var pattern: GroupPattern?
   @Option(help: "Who must want a shared weight: union, intersection, majority or at-least:M.")
   var arbiter = Arbiter.union
-  @Option(help: "How the weights spread over the layers: global ranks a task's whole network.")
+  @Option(
+    help: """
+      How the weights spread over the layers: global ranks a task's whole network, uniform and erk \
+      (Erdős–Rényi kernel) rank within each layer.
+      """)
   var distribution = Distribution.global
+  @Option(help: "Share of its weights that every layer keeps at least, in [0, 1].")
+  var minLayerDensity = 0.0
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
-    if (sparsity == nil) == (keepRatio == nil) {
-      throw ValidationError("give either --sparsity or --keep-ratio")
+    let ways = [sparsity != nil, keepRatio != nil, pattern != nil].count { $0 }
+    if ways != 1 { throw ValidationError("give one of --sparsity, --keep-ratio and --pattern") }
+    if pattern != nil, minLayerDensity > 0 {
+      throw ValidationError("--min-layer-density goes with --sparsity or --keep-ratio")
     }
-  }
-
-  private func target() throws -> KeepTarget {
-    if let sparsity {
-      guard sparsity >= 0, sparsity < 1 else {
-        throw OptionError("--sparsity \(sparsity)", "must lie in [0, 1)")
-      }
-      return .sparsity(sparsity)
+    guard minLayerDensity >= 0, minLayerDensity <= 1 else {
+      throw ValidationError("--min-layer-density \(minLayerDensity): must lie in [0, 1]")
     }
-    let ratio = keepRatio ?? 1
-    guard ratio > 0, ratio <= 1 else {
-      throw OptionError("--keep-ratio \(ratio)", "must lie in (0, 1]")
-    }
-    return .keepRatio(ratio)
   }
 
   func run() throws {
-    let target = try target()
+    let targets = try targets()
     let file = try ScoresFile(opening: scores)
     let architecture = try Architecture(json: file.header.architecture, in: file.reader)
-    let network = prunableNetwork(of: architecture)
+    var network = prunableNetwork(of: architecture)
+    if file.header.joint { network = network.joint }
     guard Set(try file.tasks()) == Set(network.tasks) else {
       throw file.reader.error(
         "/scores",
@@ -87,33 +105,76 @@ struct MergeMasks: ParsableCommand {
       throw OptionError(
         "--arbiter \(arbiter)", "there are only \(network.tasks.count) tasks to vote")
     }
-    let critical = try network.tasks.enumerated().map { task, name in
-      try criticalKeepRatios(
-        of: try file.scores(
-          ofTask: name, layers: network.layers(ofTask: task).map { ($0.name, $0.shape) }))
+    let settings = MergeSettings(
+      arbiter: arbiter, distribution: distribution, minimumLayerDensity: minLayerDensity)
+    func taskScores(_ task: Int) throws -> [Float] {
+      try file.scores(
+        ofTask: network.tasks[task],
+        layers: network.layers(ofTask: task).map { ($0.name, $0.shape) })
     }
-    let masks = try merge(critical, of: network, arbiter: arbiter, target: target)
+    let results =
+      if let pattern {
+        [try merge(network, settings, pattern: pattern, scores: taskScores)]
+      } else {
+        try merge(network, settings, targets: targets.map(\.target), scores: taskScores)
+      }
+    for (masks, target) in zip(results, targets) {
+      try write(masks, to: target.path, sparsityTarget: target.sparsity, file)
+    }
+  }
+
+  private typealias Target = (target: KeepTarget, sparsity: Double?, path: String)
+
+  /// What to write where. A pattern has a file, but no target.
+  private func targets() throws -> [Target] {
+    if let entries = sparsity?.entries {
+      for (text, value) in entries where !(value >= 0 && value < 1) {
+        throw OptionError("--sparsity \(text)", "must lie in [0, 1)")
+      }
+      return entries.map { text, value in
+        (.sparsity(value), value, entries.count == 1 ? output.output : path(for: text))
+      }
+    }
+    let ratio = keepRatio ?? 1
+    guard ratio > 0, ratio <= 1 else {
+      throw OptionError("--keep-ratio \(ratio)", "must lie in (0, 1]")
+    }
+    return [(.keepRatio(ratio), nil, output.output)]
+  }
+
+  /// masks.h5 → masks-0.9.h5.
+  private func path(for sparsity: String) -> String {
+    let parts = output.output.split(separator: "/", omittingEmptySubsequences: false)
+    let name = String(parts.last ?? "")
+    let stem = name.hasSuffix(".h5") ? String(name.dropLast(3)) : name
+    return (parts.dropLast().map(String.init) + ["\(stem)-\(sparsity).h5"]).joined(separator: "/")
+  }
+
+  private func write(
+    _ masks: MergedMasks, to path: String, sparsityTarget: Double?, _ scores: ScoresFile
+  ) throws {
+    let network = masks.network
     let agreement = Agreement(of: masks)
     var provenance = Provenance(
-      createdBy: "\(toolName) \(version)", command: commandLine, seed: file.header.seed)
-    try provenance.add(file.reader)
+      createdBy: "\(toolName) \(version)", command: commandLine, seed: scores.header.seed)
+    try provenance.add(scores.reader)
     try MasksFile.write(
-      output.output,
+      path,
       MasksHeader(
-        arbiter: arbiter.description, distribution: distribution.rawValue,
-        sparsityTarget: sparsity, sparsity: masks.sparsity, keepRatio: masks.keepRatio,
-        architecture: file.header.architecture, modelDigest: file.header.modelDigest,
-        seed: file.header.seed),
+        arbiter: arbiter.description,
+        distribution: pattern?.description ?? distribution.rawValue,
+        sparsityTarget: sparsityTarget, sparsity: masks.sparsity, keepRatio: masks.keepRatio,
+        architecture: scores.header.architecture, modelDigest: scores.header.modelDigest,
+        seed: scores.header.seed),
       masks: namedMasks(masks.merged, network.layers),
       taskMasks: network.tasks.enumerated().map { task, name in
         (name, namedMasks(masks.tasks[task], network.layers(ofTask: task)))
       },
       layers: table(agreement, network), provenance: provenance)
-
     for layer in masks.deadLayers {
       common.warn(toolName, "layer \(layer.name) lost all its weights")
     }
-    common.say(summary(masks, agreement))
+    common.say(summary(masks, agreement, path))
   }
 
   private func namedMasks(_ values: [UInt8], _ layers: [PrunableLayer]) -> [Mask] {
@@ -131,13 +192,27 @@ struct MergeMasks: ParsableCommand {
       totalIoU: agreement.totalIoU, watershed: agreement.watershed?.name)
   }
 
-  private func summary(_ masks: MergedMasks, _ agreement: Agreement) -> String {
-    let watershed = agreement.watershed.map { ", watershed at \($0.name)" } ?? ""
-    return """
-      \(output.output): sparsity \(Format.percent(masks.sparsity)), kept \
-      \(Format.count(masks.kept)) of \(Format.count(masks.network.count)) weights; each task keeps \
-      \(Format.percent(masks.keepRatio)) of its network
-      agreement of the tasks on the backbone: IoU \(Format.fixed(agreement.totalIoU, 3))\(watershed)
-      """
+  private func summary(_ masks: MergedMasks, _ agreement: Agreement, _ path: String) -> String {
+    let network = masks.network
+    var lines: [String] = []
+    if network.tasks.count > 1 {
+      let backbone = agreement.layers.filter { $0.layer.task == nil }
+      let rows = backbone.map { row in
+        [row.layer.name, Format.percent(row.density)] + row.taskDensities.map(Format.percent)
+          + [row.iou.isNaN ? "–" : Format.fixed(row.iou, 3)]
+      }
+      let header = ["backbone layer", "kept"] + network.tasks + ["IoU"]
+      lines.append(Format.table([header] + rows))
+      let watershed = agreement.watershed.map { ", watershed at \($0.name)" } ?? ""
+      lines.append(
+        "agreement of the tasks on the backbone: IoU \(Format.fixed(agreement.totalIoU, 3))"
+          + watershed)
+    }
+    lines.append(
+      "\(path): sparsity \(Format.percent(masks.sparsity)), kept \(Format.count(masks.kept)) of "
+        + "\(Format.count(network.count)) weights"
+        + (pattern == nil
+          ? "; each task keeps \(Format.percent(masks.keepRatio)) of its network" : ""))
+    return lines.joined(separator: "\n")
   }
 }

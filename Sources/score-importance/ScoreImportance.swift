@@ -20,6 +20,10 @@ enum Main {
 
 extension Criterion: ExpressibleByArgument {}
 
+enum Reinitialization: String, ExpressibleByArgument, CaseIterable {
+  case xavier
+}
+
 struct ScoreImportance: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: toolName,
@@ -35,11 +39,19 @@ struct ScoreImportance: ParsableCommand {
       """,
     version: version)
 
-  @Option(help: "The data set; its training images are used.") var data: String
+  @Option(help: "The data set; its training images are used.") var data: String?
   @Option(help: "The model to score (default: a new network).") var model: String?
   @OptionGroup var architecture: ArchitectureOptions
-  @Option(help: "What a weight's score is: static is Σ|w·∂L/∂w| over the batches.")
+  @Option(
+    help: """
+      What a weight's score is: static is Σ|w·∂L/∂w| over the batches, taylor Σ|∂L/∂w|·w², \
+      magnitude |w|, random uniform.
+      """)
   var criterion = Criterion.static
+  @Flag(help: "One score from the weighted sum of all losses instead of one per task.")
+  var joint = false
+  @Option(help: "Score a copy whose prunable weights are drawn anew: xavier (Xavier-normal).")
+  var reinitialize: Reinitialization?
   @Option(help: "Batches to sum over.") var batches = 50
   @OptionGroup var batch: BatchOptions
   @OptionGroup var machine: MachineOptions
@@ -50,46 +62,77 @@ struct ScoreImportance: ParsableCommand {
     guard (1...1_000_000).contains(batches) else {
       throw ValidationError("--batches \(batches): must be in 1...1000000")
     }
+    if data == nil, criterion.needsGradients || model == nil {
+      throw ValidationError("--data is needed for this criterion, and to build a new network")
+    }
   }
 
   func run() throws {
     let machine = try machine.prepare(common)
-    let dataset = try DatasetFile(opening: data)
+    let dataset = try data.map(DatasetFile.init(opening:))
     var provenance = Provenance(
       createdBy: "\(toolName) \(version)", command: commandLine, seed: common.seed)
-    try provenance.add(dataset.reader)
-    let start: StartingPoint
-    if let model {
-      let file = try ModelFile(opening: model)
-      try provenance.add(file.reader)
-      start = try .loading(file, dropout: batch.dropout, on: machine.device)
-    } else {
-      start = try .drawing(
-        architecture.architecture(for: dataset.tasks, dropout: batch.dropout), seed: common.seed,
-        on: machine.device)
+    if let dataset { try provenance.add(dataset.reader) }
+    let start = try startingPoint(dataset, machine, &provenance)
+    if let dataset {
+      try start.network.architecture.check(
+        fits: dataset.reader, tasks: dataset.tasks, network: model ?? "the network")
     }
-    try start.network.architecture.check(
-      fits: dataset.reader, tasks: dataset.tasks, network: model ?? "the network")
+    // The files name the weights that will be trained, not a copy that was only scored.
+    if reinitialize == .xavier { try start.network.reinitializeXavier(seed: common.seed) }
 
+    let usesData = criterion.needsGradients
+    let settings = ScoringSettings(
+      criterion: criterion, joint: joint, batches: usesData ? batches : 0, machine: machine,
+      seed: common.seed)
     let writer = try ScoresWriter(
       output.output,
       ScoresHeader(
-        criterion: criterion.rawValue, joint: false, batches: batches, batchSize: batch.batchSize,
-        architecture: start.architecture, modelDigest: start.modelDigest, seed: common.seed),
+        criterion: criterion.rawValue, joint: joint, batches: settings.batches,
+        batchSize: batch.batchSize, architecture: start.architecture,
+        modelDigest: start.modelDigest, seed: common.seed),
       provenance: provenance)
-    let progress = Progress("score", total: batches, quiet: common.quiet)
-    let (scores, empty) = try scoreImportance(
-      of: start.network, tasks: TaskSet(dataset.tasks),
-      on: batch.source(of: dataset, seed: common.seed), batches: batches, criterion: criterion,
-      machine: machine, seed: common.seed
-    ) { progress.update($0) }
+    let progress = Progress("score", total: settings.batches, quiet: common.quiet)
+    let scores: [TaskScores]
+    if usesData, let dataset {
+      let (found, empty) = try scoreImportance(
+        of: start.network, tasks: TaskSet(dataset.tasks),
+        on: batch.source(of: dataset, seed: common.seed), settings: settings
+      ) { progress.update($0) }
+      for line in empty.warnings(of: batches) { common.warn(toolName, line) }
+      scores = found
+    } else {
+      scores = try scoreImportance(of: start.network, settings: settings)
+    }
     progress.finish()
-    for line in empty.warnings(of: batches) { common.warn(toolName, line) }
     for task in scores { try writer.write(task: task.task, loss: task.loss, task.scores) }
     try writer.finish()
-    let losses = scores.map { "\($0.task) \(Format.number($0.loss))" }.joined(separator: ", ")
-    common.say(
-      "\(output.output): \(criterion.rawValue) scores of \(scores.count) tasks over \(batches) "
-        + "batches in \(Format.fixed(progress.seconds, 1)) s; losses \(losses)")
+    common.say(summary(scores, batches: settings.batches, seconds: progress.seconds))
+  }
+
+  private func startingPoint(
+    _ dataset: DatasetFile?, _ machine: Machine, _ provenance: inout Provenance
+  ) throws -> StartingPoint {
+    if let model {
+      let file = try ModelFile(opening: model)
+      try provenance.add(file.reader)
+      return try .loading(file, dropout: batch.dropout, on: machine.device)
+    }
+    return try .drawing(
+      architecture.architecture(for: dataset?.tasks ?? [], dropout: batch.dropout),
+      seed: common.seed, on: machine.device)
+  }
+
+  private func summary(_ scores: [TaskScores], batches: Int, seconds: Double) -> String {
+    let whose = joint ? "joint \(criterion.rawValue)" : criterion.rawValue
+    let subject = joint ? "all tasks" : "\(scores.count) tasks"
+    let losses = scores.compactMap { task in
+      task.loss.map { "\(task.task) \(Format.number($0))" }
+    }
+    return "\(output.output): \(whose) scores of \(subject)"
+      + (losses.isEmpty
+        ? ""
+        : " over \(batches) batches in \(Format.fixed(seconds, 1)) s; losses "
+          + losses.joined(separator: ", "))
   }
 }

@@ -248,7 +248,7 @@ struct Fault: Sendable, CustomTestStringConvertible {
   @Test(
     "A sparsity or keep ratio that cannot be",
     arguments: [
-      ("--sparsity 1", "--sparsity 1.0: must lie in [0, 1)"),
+      ("--sparsity 1", "--sparsity 1: must lie in [0, 1)"),
       ("--sparsity 1.5", "--sparsity 1.5: must lie in [0, 1)"),
       ("--sparsity -0.1", "--sparsity -0.1: must lie in [0, 1)"),
       ("--sparsity nan", "--sparsity nan: must lie in [0, 1)"),

@@ -21,7 +21,7 @@ import Testing
     (.sparseTrain, train + " --steps 1 --decay-every 0", "--decay-every 0: must be at least 1"),
     (.sparseTrain, train + " --steps 1 --mode dense --masks m.h5", "--mode dense takes no --masks"),
     (.sparseTrain, train + " --steps 1 --mode static", "--mode static needs --masks"),
-    (.scoreImportance, "-o s.h5", "Missing expected argument '--data <data>'"),
+    (.scoreImportance, "-o s.h5", "--data is needed"),
     (.scoreImportance, score + " --batches 0", "--batches 0: must be in 1...1000000"),
     (.scoreImportance, score + " --criterion luck", "'luck' is invalid for '--criterion"),
     (.scoreImportance, score + " --seed=-1", "'-1' is invalid for '--seed <seed>'"),
@@ -29,10 +29,10 @@ import Testing
       .scoreImportance, score + " --seed 9223372036854775808",
       "--seed 9223372036854775808: must be at most 9223372036854775807"
     ),
-    (.mergeMasks, "s.h5 -o m.h5", "give either --sparsity or --keep-ratio"),
+    (.mergeMasks, "s.h5 -o m.h5", "give one of --sparsity, --keep-ratio and --pattern"),
     (
       .mergeMasks, "s.h5 --sparsity 0.9 --keep-ratio 0.1 -o m.h5",
-      "give either --sparsity or --keep-ratio"
+      "give one of --sparsity, --keep-ratio and --pattern"
     ),
     (.mergeMasks, "s.h5 --sparsity 0.9 --arbiter judge -o m.h5", "'judge' is invalid for"),
     (.mergeMasks, "s.h5 --sparsity 0.9 --arbiter at-least:0 -o m.h5", "'at-least:0' is invalid"),

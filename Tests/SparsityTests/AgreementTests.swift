@@ -11,9 +11,8 @@ import Testing
       PrunableLayer(name: "\($1).head", shape: [3, 1], task: $0)
     }
     return try merge(
-      [a, b].map(criticalKeepRatios),
-      of: PrunableNetwork(tasks: ["a", "b"], layers: layers + heads),
-      arbiter: .union, target: .keepRatio(0.5))
+      [a, b], of: PrunableNetwork(tasks: ["a", "b"], layers: layers + heads),
+      target: .keepRatio(0.5))
   }
 
   @Test func theTableIsCountedByHand() throws {
@@ -68,8 +67,7 @@ import Testing
         PrunableLayer(name: "\($0)", shape: [3], task: nil, isProjection: $0 == projection)
       }
       let network = PrunableNetwork(tasks: ["a", "b"], layers: layers)
-      let masks = try merge(
-        [a, b].map(criticalKeepRatios), of: network, arbiter: .union, target: .keepRatio(5.0 / 9))
+      let masks = try merge([a, b], of: network, target: .keepRatio(5.0 / 9))
       return Agreement(of: masks).watershed?.name
     }
     #expect(try watershed(projection: 1) == "2")

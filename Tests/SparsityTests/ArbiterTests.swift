@@ -31,41 +31,33 @@ import Testing
     }
   }
 
-  @Test func theArbiterOverMasksIsTheOrderStatisticOverRatios() throws {
-    var random = SeededRandom(3)
+  @Test func unionKeepsWhatAnyTaskKeepsAndIntersectionWhatAllKeep() {
+    let masks: [[UInt8]] = [[0, 1, 0, 1, 1], [0, 0, 1, 1, 1], [0, 0, 0, 0, 1]]
+    #expect(arbitrate(masks.map { $0[...] }, votes: 1) == [0, 1, 1, 1, 1])
+    #expect(arbitrate(masks.map { $0[...] }, votes: 2) == [0, 0, 0, 1, 1])
+    #expect(arbitrate(masks.map { $0[...] }, votes: 3) == [0, 0, 0, 0, 1])
+    #expect(arbitrate(masks.map { $0[1..<3] }, votes: 1) == [1, 1])
+    #expect(arbitrate([], votes: 1).isEmpty)
+  }
+
+  @Test func theOrderStatisticOverRatiosIsTheArbiterOverMasks() throws {
+    // Without ties a sparsity's cut is one keep ratio for all tasks, so what the ranking gives must
+    // be what the vote over masks {critical ≤ ratio} gives.
     for example in try RandomNetwork.many(80) {
       let network = example.network
-      let shared = example.critical.map { $0[..<network.sharedCount] }
       for arbiter in example.arbiters {
         let votes = try arbiter.requiredVotes(of: network.tasks.count)
-        let settled = arbitrate(shared, votes: votes)
-        #expect(settled.count == network.sharedCount)
-        for _ in 0..<5 {
-          let threshold = try #require(
-            example.critical.randomElement(using: &random)?.randomElement(using: &random))
-          let byMasks = (0..<network.sharedCount).map { weight in
-            shared.count { $0[weight] <= threshold } >= votes
+        for sparsity in [0.1, 0.5, 0.9] {
+          let masks = try example.merged(arbiter, .sparsity(sparsity))
+          let vote = arbitrate(masks.tasks.map { $0[..<network.sharedCount] }, votes: votes)
+          #expect(Array(masks.merged[..<network.sharedCount]) == vote)
+          for (ratios, mask) in zip(example.critical, masks.tasks) {
+            for (ratio, kept) in zip(ratios, mask) where ratio.value != masks.keepRatio {
+              #expect((ratio.value < masks.keepRatio) == (kept == 1))
+            }
           }
-          #expect(settled.map { $0 <= threshold } == byMasks)
         }
       }
     }
-  }
-
-  @Test func unionTakesTheSmallestAndIntersectionTheLargest() throws {
-    for example in try RandomNetwork.many(20) {
-      let shared = example.critical.map { $0[..<example.network.sharedCount] }
-      let columns = (0..<example.network.sharedCount).map { weight in shared.map { $0[weight] } }
-      #expect(arbitrate(shared, votes: 1) == columns.compactMap { $0.min() })
-      #expect(arbitrate(shared, votes: shared.count) == columns.compactMap { $0.max() })
-      #expect(arbitrate(shared, votes: 2) == columns.map { $0.sorted()[1] })
-    }
-  }
-
-  @Test func slicesThatDoNotBeginAtZeroAreReadFromTheirStart() throws {
-    let ratios = try criticalKeepRatios(of: [1, 2, 3, 4, 5, 6])
-    let settled = arbitrate([ratios[1..<3], ratios[4..<6]], votes: 1)
-    #expect(settled == [ratios[4], ratios[5]])
-    #expect(arbitrate([], votes: 1).isEmpty)
   }
 }

@@ -2,6 +2,7 @@
 
 import Sparsity
 import TestSupport
+import Testing
 
 /// A multi-task network with scores for every task, drawn from a seed.
 struct RandomNetwork {
@@ -34,6 +35,10 @@ struct RandomNetwork {
     critical = try scores.map(criticalKeepRatios)
   }
 
+  func merged(_ arbiter: Arbiter = .union, _ target: KeepTarget) throws -> MergedMasks {
+    try merge(scores, of: network, arbiter: arbiter, target: target)
+  }
+
   /// Cases of 2 to 5 tasks, with and without ties.
   static func many(_ count: Int) throws -> [RandomNetwork] {
     try (0..<count).map {
@@ -53,6 +58,16 @@ struct RandomNetwork {
     }
     return shared + masks.flatMap { $0[network.sharedCount...].map { (Int($0), 1) } }
   }
+}
+
+/// Masks for one target from scores that are all there.
+func merge(
+  _ scores: [[Float]], of network: PrunableNetwork, arbiter: Arbiter = .union, target: KeepTarget
+) throws -> MergedMasks {
+  let results = try merge(network, MergeSettings(arbiter: arbiter), targets: [target]) {
+    scores[$0]
+  }
+  return try #require(results.first)
 }
 
 /// Rank among scores, best first, equal scores sharing the first rank of their tie; O(n²).

@@ -71,7 +71,7 @@ import Testing
     for _ in 0..<400 {
       let scores = randomScores(.random(in: 1...90, using: &random), &random)
       let keepRatio = Double.random(in: 0...1, using: &random)
-      let mask = selectTopK(try criticalKeepRatios(of: scores), keepRatio: keepRatio)
+      let mask = try selectTopK(scores, keepRatio: keepRatio)
       let k = Int(keepRatio * Double(scores.count))
       let threshold = k == 0 ? Float.infinity : scores.sorted(by: >)[k - 1]
       #expect(mask == scores.map { $0 >= threshold ? 1 : 0 })
@@ -79,11 +79,11 @@ import Testing
   }
 
   @Test func theEndsOfTheRangeKeepNothingAndEverything() throws {
-    let ratios = try criticalKeepRatios(of: [3, 1, 0, 0])
-    #expect(selectTopK(ratios, keepRatio: 0) == [0, 0, 0, 0])
-    #expect(selectTopK(ratios, keepRatio: 0.2) == [0, 0, 0, 0])
-    #expect(selectTopK(ratios, keepRatio: 0.5) == [1, 1, 0, 0])
-    #expect(selectTopK(ratios, keepRatio: 0.75) == [1, 1, 1, 1])
-    #expect(selectTopK(ratios, keepRatio: 1) == [1, 1, 1, 1])
+    let scores: [Float] = [3, 1, 0, 0]
+    #expect(try selectTopK(scores, keepRatio: 0) == [0, 0, 0, 0])
+    #expect(try selectTopK(scores, keepRatio: 0.2) == [0, 0, 0, 0])
+    #expect(try selectTopK(scores, keepRatio: 0.5) == [1, 1, 0, 0])
+    #expect(try selectTopK(scores, keepRatio: 0.75) == [1, 1, 1, 1])
+    #expect(try selectTopK(scores, keepRatio: 1) == [1, 1, 1, 1])
   }
 }

@@ -12,8 +12,7 @@ import Testing
       let count = example.network.count
       for arbiter in example.arbiters {
         for sparsity in Self.sparsities {
-          let masks = try merge(
-            example.critical, of: example.network, arbiter: arbiter, target: .sparsity(sparsity))
+          let masks = try example.merged(arbiter, .sparsity(sparsity))
           let pruned = Int((sparsity * Double(count)).rounded())
           #expect(masks.merged.count == count && masks.kept == count - pruned)
           #expect(abs(masks.sparsity - Double(pruned) / Double(count)) < 1e-12)
@@ -27,8 +26,8 @@ import Testing
       for arbiter in example.arbiters {
         var denser = [UInt8](repeating: 1, count: example.network.count)
         for sparsity in Self.sparsities {
-          let mask = try merge(
-            example.critical, of: example.network, arbiter: arbiter, target: .sparsity(sparsity)
+          let mask = try example.merged(
+            arbiter, .sparsity(sparsity)
           ).merged
           #expect(zip(mask, denser).allSatisfy { $0 <= $1 })
           denser = mask
@@ -45,8 +44,7 @@ import Testing
           Self.sparsities.map { KeepTarget.sparsity($0) }
           + [0.001, 0.1, 0.4, 0.77, 1].map { .keepRatio($0) }
         for target in targets {
-          let masks = try merge(
-            example.critical, of: example.network, arbiter: arbiter, target: target)
+          let masks = try example.merged(arbiter, target)
           let votes = example.votes(masks.tasks, required: required)
           #expect(masks.merged == votes.map { $0.votes >= $0.required ? 1 : 0 })
         }
@@ -57,8 +55,7 @@ import Testing
   @Test func aKeepRatioLetsEveryTaskKeepItsShareWithTies() throws {
     for example in try RandomNetwork.many(40) {
       for keepRatio in [0.05, 0.3, 0.5, 1] {
-        let masks = try merge(
-          example.critical, of: example.network, arbiter: .union, target: .keepRatio(keepRatio))
+        let masks = try example.merged(.union, .keepRatio(keepRatio))
         #expect(masks.keepRatio == keepRatio)
         for (scores, mask) in zip(example.scores, masks.tasks) {
           let k = Int(keepRatio * Double(scores.count))
@@ -71,8 +68,7 @@ import Testing
 
   @Test func theReportedKeepRatioIsTheOneAtWhichTheLastWeightCame() throws {
     for example in try RandomNetwork.many(40) {
-      let masks = try merge(
-        example.critical, of: example.network, arbiter: .union, target: .sparsity(0.6))
+      let masks = try example.merged(.union, .sparsity(0.6))
       let kept = zip(example.critical, masks.tasks).flatMap { ratios, mask -> [Double] in
         zip(ratios, mask).filter { $0.1 == 1 }.map(\.0.value)
       }
@@ -89,11 +85,11 @@ import Testing
         PrunableLayer(name: "b", shape: [500], task: 1),
       ])
     let scores = [Float](repeating: 1, count: 3) + [Float](repeating: 0, count: 1497)
-    let critical = try [scores, scores].map(criticalKeepRatios)
+    let tasks = [scores, scores]
     for pruned in [0, 1, 777, 1500, 1990, 1996, 1997, 1998, 1999, 2000] {
       let sparsity = Double(pruned) / 2000
       guard sparsity < 1 else { continue }
-      let masks = try merge(critical, of: network, arbiter: .union, target: .sparsity(sparsity))
+      let masks = try merge(tasks, of: network, target: .sparsity(sparsity))
       let kept = 2000 - pruned
       #expect(
         masks.merged
@@ -104,8 +100,7 @@ import Testing
   @Test func everythingMayGo() throws {
     let network = PrunableNetwork(
       tasks: ["a"], layers: [PrunableLayer(name: "backbone", shape: [3], task: nil)])
-    let critical = try [criticalKeepRatios(of: [1, 2, 3])]
-    let masks = try merge(critical, of: network, arbiter: .union, target: .sparsity(0.9))
+    let masks = try merge([[1, 2, 3]], of: network, target: .sparsity(0.9))
     #expect(masks.merged == [0, 0, 0] && masks.tasks == [[0, 0, 0]] && masks.keepRatio == 0)
     #expect(masks.sparsity == 1)
   }
@@ -118,9 +113,8 @@ import Testing
         PrunableLayer(name: "second", shape: [2], task: nil),
         PrunableLayer(name: "head", shape: [1], task: 0),
       ])
-    let critical = try [criticalKeepRatios(of: [5, 0, 2, 1, 4])]
     func dead(_ sparsity: Double) throws -> [String] {
-      try merge(critical, of: network, arbiter: .union, target: .sparsity(sparsity))
+      try merge([[5, 0, 2, 1, 4]], of: network, target: .sparsity(sparsity))
         .deadLayers.map(\.name)
     }
     #expect(try dead(0.4) == [])
@@ -131,11 +125,11 @@ import Testing
   @Test func whatCannotBeIsAnError() throws {
     let example = try RandomNetwork(seed: 1, tasks: 2, ties: false)
     func message(
-      _ target: KeepTarget, arbiter: Arbiter = .union, critical: [[KeepRatio]]? = nil
+      _ target: KeepTarget, arbiter: Arbiter = .union, scores: [[Float]]? = nil
     ) -> String? {
       #expect(throws: SparsityError.self) {
         try merge(
-          critical ?? example.critical, of: example.network, arbiter: arbiter, target: target)
+          scores ?? example.scores, of: example.network, arbiter: arbiter, target: target)
       }?.description
     }
     for ratio in [0, -0.1, 1.0001, .nan, .infinity] {
@@ -147,11 +141,10 @@ import Testing
     #expect(
       message(.sparsity(0.5), arbiter: .atLeast(3))
         == "arbiter at-least:3 asks for more votes than there are tasks (2)")
-    #expect(message(.sparsity(0.5), critical: [example.critical[0]]) == "rankings of 1 tasks for 2")
     let count = example.network.count(ofTask: 1)
-    let short = [example.critical[0], Array(example.critical[1].dropLast())]
+    let short = [example.scores[0], Array(example.scores[1].dropLast())]
     #expect(
-      message(.sparsity(0.5), critical: short)
-        == "task t1: expected \(count) weights, found \(count - 1)")
+      message(.sparsity(0.5), scores: short)
+        == "task t1: expected \(count) scores, found \(count - 1)")
   }
 }

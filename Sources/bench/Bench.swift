@@ -1,0 +1,106 @@
+// bench: times single steps of our stages at the published size, for pipeline/bench/run.
+
+import ArgumentParser
+import Artifacts
+import CommandLine
+import Datasets
+import Foundation
+import NetworkOptions
+import Networks
+import Sparsity
+import Torch
+import Training
+
+@main
+enum Main {
+  static func main() { run(Bench.self, cleanUp: PartialFiles.removeAll) }
+}
+
+enum Work: String, ExpressibleByArgument, CaseIterable {
+  case score, train, merge
+}
+
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Print the seconds of each of a number of steps at the published size.",
+    usage: "bench score --tasks 5 --steps 3 --precision bfloat16",
+    version: version)
+
+  @Argument(help: "score, train or merge.") var work: Work
+  @Option(help: "2 (seg, sn) or 5 tasks.") var tasks = 2
+  @Option(help: "Steps to time, after one to warm up.") var steps = 3
+  @Option(help: "Images per batch.") var batchSize = 2
+  @Option(help: "Rows and columns of an image.") var size = 160
+  @OptionGroup var machine: MachineOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let machine = try machine.prepare(common)
+    let path = FileManager.default.temporaryDirectory.path + "/disparse-bench-\(getpid()).h5"
+    defer { unlink(path) }
+    try writeSceneDataset(
+      SceneDatasetOptions(
+        counts: [(.train, 8)], size: PixelSize(height: size, width: size),
+        tasks: Array(SceneTask.allCases.prefix(tasks)), seed: 1, threads: 1),
+      to: path, provenance: Provenance(createdBy: "bench", command: "bench")
+    ) { _, _ in }
+    let dataset = try DatasetFile(opening: path)
+    let architecture = Architecture(
+      stages: [3, 4, 6, 3], width: 64, headWidth: 1024, dropout: 0.5,
+      heads: Architecture.heads(for: dataset.tasks))
+    let timer = StepTimer()
+    switch work {
+    case .score, .train:
+      let network = try SceneNet(architecture, seed: 1, on: machine.device)
+      let source = try BatchSource(
+        dataset, batchSize: batchSize, order: .shuffled, augments: false, crop: nil, seed: 1)
+      if work == .score {
+        _ = try scoreImportance(
+          of: network, tasks: TaskSet(dataset.tasks), on: source,
+          settings: ScoringSettings(
+            criterion: .static, joint: false, batches: steps + 1, machine: machine, seed: 1)
+        ) { _ in timer.step() }
+      } else {
+        _ = try train(
+          network, tasks: TaskSet(dataset.tasks), on: source, masks: masks(of: architecture),
+          settings: TrainingSettings(
+            steps: steps + 1, learningRate: 1e-4, weightDecay: 5e-4, decayEvery: nil, decay: 1,
+            machine: machine, seed: 1)
+        ) { _ in timer.step() }
+      }
+    case .merge:
+      let network = prunableNetwork(of: architecture)
+      let generator = try Generator(seed: 1)
+      let scores = try network.tasks.indices.map {
+        try Tensor.uniform(0, 1, shape: [network.count(ofTask: $0)], using: generator)
+          .array(of: Float.self)
+      }
+      for _ in 0...steps {
+        _ = try merge(network, MergeSettings(), targets: [.sparsity(0.9)]) { scores[$0] }
+        timer.step()
+      }
+    }
+  }
+
+  /// Random masks that keep a tenth.
+  private func masks(of architecture: Architecture) -> [Mask] {
+    var random = SystemRandomNumberGenerator()
+    return architecture.prunable.map { parameter in
+      Mask(
+        parameter.name, shape: parameter.shape,
+        (0..<parameter.count).map { _ in random.next() % 10 == 0 ? 1 : 0 })
+    }
+  }
+}
+
+/// Prints the time since the step before; the first step is the warm-up.
+private final class StepTimer {
+  private var last: ContinuousClock.Instant?
+
+  func step() {
+    let now = ContinuousClock.now
+    if let last { print((now - last) / .seconds(1)) }
+    last = now
+  }
+}

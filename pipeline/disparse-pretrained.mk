@@ -1,0 +1,9 @@
+# DiSparse on a trained network: the dense network, scored per task, pruned and fine-tuned.
+
+include pipeline/scenes.mk
+BASE         = scenes
+SCORED       = dense
+SPARSE       = disparse-pretrained
+CRITERION    = taylor
+SPARSE_STEPS = 200
+SPARSE_TRAIN = --learning-rate 2.5e-4 --weight-decay 5e-4

@@ -1,0 +1,10 @@
+# IMP: the trained dense network, pruned by magnitude over all tasks together and fine-tuned.
+
+include pipeline/scenes.mk
+BASE         = scenes
+SCORED       = dense
+SPARSE       = imp
+CRITERION    = magnitude
+SCORE        = --joint
+SPARSE_STEPS = 200
+SPARSE_TRAIN = --learning-rate 2.5e-4 --weight-decay 5e-4
