@@ -31,8 +31,8 @@ public enum Format {
     shape.isEmpty ? "a single value" : shape.map(String.init).joined(separator: "×")
   }
 
-  /// Columns padded to their widest cell: the first two flush left, the others right.
-  public static func table(_ rows: [[String]]) -> String {
+  /// Columns padded to their widest cell: the first ones, of text, flush left, the others right.
+  public static func table(_ rows: [[String]], textColumns: Int = 1) -> String {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in
       rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
@@ -40,7 +40,7 @@ public enum Format {
     return rows.map { row in
       let line = row.enumerated().map { column, cell in
         let padding = String(repeating: " ", count: widths[column] - cell.count)
-        return column < 2 ? cell + padding : padding + cell
+        return column < textColumns ? cell + padding : padding + cell
       }.joined(separator: "  ")
       return String(line.reversed().drop { $0 == " " }.reversed())
     }.joined(separator: "\n")

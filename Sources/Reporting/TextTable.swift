@@ -24,6 +24,6 @@ extension Comparison {
       table.append(
         ["all", "mean change", ""] + models.indices.map { Format.change(meanChange(ofModel: $0)) })
     }
-    return Format.table(table)
+    return Format.table(table, textColumns: 2)
   }
 }
