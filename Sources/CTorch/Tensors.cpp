@@ -16,6 +16,9 @@
 #include <ATen/ops/zeros_like.h>
 #include <malloc.h>
 
+#include <climits>
+#include <cmath>
+
 #include "Border.h"
 
 static at::ScalarType scalar_type(CDType dtype) {
@@ -33,11 +36,11 @@ static at::ScalarType scalar_type(CDType dtype) {
 void ct_free_text(CError text) { std::free(text); }
 
 // Activations are freed and allocated anew each step; handing them back to the kernel in between
-// costs a page fault for every 4 KiB.
+// costs a page fault for every 4 KiB. So everything comes from the heap (glibc refuses an mmap
+// threshold above 32 MiB), and the heap does not shrink.
 void ct_keep_freed_memory(void) {
-  const int everything = 1 << 30;
-  mallopt(M_MMAP_THRESHOLD, everything);
-  mallopt(M_TRIM_THRESHOLD, everything);
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, INT_MAX);
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
@@ -167,6 +170,28 @@ CError ct_argmax(CTensor **out, const CTensor *a, int dimension) {
 
 CError ct_add_in_place(CTensor *a, const CTensor *b, double factor) {
   return guarded([&] { a->value.add_(b->value, factor); });
+}
+
+CError ct_add_absolute_product(CTensor *sum, const CTensor *a, const CTensor *b) {
+  return guarded([&] {
+    at::Tensor &total = sum->value;
+    // One pass over raw memory instead of three with temporaries, where all lie alike.
+    auto lies_alike = [&](const at::Tensor &t) {
+      return t.is_cpu() && t.scalar_type() == at::kFloat && t.strides() == total.strides() &&
+             t.sizes() == total.sizes();
+    };
+    if (!total.is_non_overlapping_and_dense() || !lies_alike(total) || !lies_alike(a->value) ||
+        !lies_alike(b->value)) {
+      total.add_(at::mul(a->value, b->value).abs_());
+      return;
+    }
+    float *out = total.mutable_data_ptr<float>();
+    const float *x = a->value.const_data_ptr<float>();
+    const float *y = b->value.const_data_ptr<float>();
+    at::parallel_for(0, total.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) out[i] += std::fabs(x[i] * y[i]);
+    });
+  });
 }
 
 CError ct_multiply_in_place(CTensor *a, const CTensor *b) {

@@ -40,7 +40,7 @@ public struct ImportanceScores {
     for ((weight, sum), gradient) in zip(zip(weights, sums), gradients) {
       guard let gradient else { continue }
       switch criterion {
-      case .static: try sum.add((weight * gradient).abs())
+      case .static: try sum.addAbsoluteProduct(weight, gradient)
       case .taylor: try sum.add(gradient.abs())
       case .magnitude, .random: break
       }

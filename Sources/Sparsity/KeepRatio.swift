@@ -57,6 +57,11 @@ public struct RankingScope: Sendable {
     return kept
   }
 
+  /// The same for critical keep ratios below `ratio`.
+  func rank(below ratio: KeepRatio) -> Int {
+    ratio.raw == 0 ? 0 : rank(at: KeepRatio(raw: ratio.raw - 1))
+  }
+
   /// The number K of weights that a keep ratio set by hand keeps: ⌊r · N⌋, or by the layer's density.
   func count(keeping ratio: Double) -> Int {
     guard let (kernel, layer) = kernel else { return Int(ratio * Double(range.count)) }

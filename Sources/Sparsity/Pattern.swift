@@ -55,19 +55,17 @@ public func merge(
   _ network: PrunableNetwork, _ settings: MergeSettings, pattern: GroupPattern,
   scores: (_ task: Int) throws -> [Float]
 ) throws -> MergedMasks {
-  var ballot = try Ballot(network, settings.arbiter)
   func mask(_ critical: [KeepRatio], _ layers: [PrunableLayer]) -> [UInt8] {
     slices(critical, by: layers).flatMap { pattern.mask($0.values, of: $0.layer) }
   }
-  let tasks = try network.tasks.indices.map { task in
-    let critical = try criticalKeepRatios(
-      of: network.checked(scores(task), ofTask: task),
-      scopes: network.scopes(ofTask: task, settings.distribution))
-    ballot.add(critical, task)
-    return mask(critical, network.layers(ofTask: task))
+  var tasks: [[UInt8]] = []
+  func checked(_ task: Int) throws -> [Float] {
+    try network.checked(scores(task), ofTask: task)
   }
-  let merged = mask(ballot.merged, network.layers)
+  let critical = try mergedKeepRatios(network, settings, scores: checked) {
+    tasks.append(mask($0, network.layers(ofTask: tasks.count)))
+  }
   return MergedMasks(
-    network: network, merged: merged, tasks: tasks,
+    network: network, merged: mask(critical, network.layers), tasks: tasks,
     keepRatio: Double(pattern.kept) / Double(pattern.group))
 }

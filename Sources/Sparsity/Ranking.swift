@@ -39,25 +39,28 @@ public func selectTopK(_ scores: [Float], keepRatio: Double) throws -> [UInt8] {
 public func selectTopK(
   _ scores: [Float], scopes: [RankingScope], count: (RankingScope) -> Int
 ) throws -> [UInt8] {
-  try check(scores)
-  var mask = [UInt8](repeating: 0, count: scores.count)
-  for scope in scopes {
-    let count = min(count(scope), scope.range.count)
-    guard count > 0 else { continue }
-    let threshold = largest(count, of: scores[scope.range])
-    for index in scope.range where scores[index] >= threshold { mask[index] = 1 }
+  try scores.withUnsafeBufferPointer { scores in
+    var mask = [UInt8](repeating: 0, count: scores.count)
+    try mask.withUnsafeMutableBufferPointer { mask in
+      for scope in scopes {
+        let ranking = try CoarseRanking(scores, scope, sharedCount: 0)
+        let count = min(count(scope), scope.range.count)
+        guard count > 0 else { continue }
+        let bucket = ranking.bucket(ofRank: count)
+        let inside = ranking.mark(scores, undecided: bucket..<bucket + 1, in: mask)
+        let threshold = smallest(count - ranking.starts[bucket]) { body in
+          for entry in inside { body(~entry.bits, 1) }
+        }
+        for entry in inside where ~entry.bits <= threshold { mask[Int(entry.position)] = 1 }
+      }
+    }
+    return mask
   }
-  return mask
 }
 
-/// The `count`-th largest score (1-based), by counting in two passes.
-func largest(_ count: Int, of scores: ArraySlice<Float>) -> Float {
-  Float(bitPattern: ~smallest(count) { body in for score in scores { body(key(score)) } })
-}
-
-/// The `count`-th smallest (1-based) of the values that `each` hands out, by counting their upper,
-/// then their lower 16 bits.
-func smallest(_ count: Int, of each: ((UInt32) -> Void) -> Void) -> UInt32 {
+/// The `count`-th smallest (1-based) of the values that `each` hands out with how often they occur,
+/// by counting their upper, then their lower 16 bits.
+func smallest(_ count: Int, of each: ((UInt32, _ times: Int) -> Void) -> Void) -> UInt32 {
   var remaining = count
   func digit(_ counts: [Int]) -> UInt32 {
     var digit = 0
@@ -68,11 +71,11 @@ func smallest(_ count: Int, of each: ((UInt32) -> Void) -> Void) -> UInt32 {
     return UInt32(digit)
   }
   var counts = [Int](repeating: 0, count: 1 << 16)
-  counts.withUnsafeMutableBufferPointer { counts in each { counts[Int($0 >> 16)] += 1 } }
+  counts.withUnsafeMutableBufferPointer { counts in each { counts[Int($0 >> 16)] += $1 } }
   let high = digit(counts)
   counts = [Int](repeating: 0, count: 1 << 16)
   counts.withUnsafeMutableBufferPointer { counts in
-    each { if $0 >> 16 == high { counts[Int($0 & 0xFFFF)] += 1 } }
+    each { if $0 >> 16 == high { counts[Int($0 & 0xFFFF)] += $1 } }
   }
   return high << 16 | digit(counts)
 }

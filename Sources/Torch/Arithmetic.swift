@@ -40,6 +40,11 @@ extension Tensor {
     try check(ct_add_in_place(raw, other.raw, factor))
   }
 
+  /// Adds |`a` · `b`| in place, element by element.
+  public func addAbsoluteProduct(_ a: Tensor, _ b: Tensor) throws {
+    try check(ct_add_absolute_product(raw, a.raw, b.raw))
+  }
+
   /// Multiplies element by element in place.
   public func multiply(by other: Tensor) throws {
     try check(ct_multiply_in_place(raw, other.raw))

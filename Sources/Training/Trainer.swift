@@ -63,10 +63,8 @@ public func train(
 ) throws -> (history: TrainingHistory, empty: EmptyTargets) {
   let machine = settings.machine
   let parameters = network.parameters.map(\.tensor)
+  try applyMasks(masks, to: network)
   let masked = try maskedParameters(of: network, masks)
-  try withoutGradients {
-    for (index, mask) in masked { try prune(parameters[index], mask) }
-  }
   let optimizer = try Adam(parameters, weightDecay: settings.weightDecay)
   let dropout = try Generator(seed: settings.seed, on: machine.device)
   let loader = BatchLoader(source)
@@ -111,19 +109,16 @@ public func train(
   return (history, empty)
 }
 
-/// Applies masks to a network's weights once, without training.
+/// Zeroes the weights that masks prune.
 public func applyMasks(_ masks: [Mask], to network: SceneNet) throws {
   try withoutGradients {
     for (index, mask) in try maskedParameters(of: network, masks) {
-      try prune(network.parameters[index].tensor, mask)
+      let weights = network.parameters[index].tensor
+      try weights.multiply(by: mask)
+      // Adding 0 turns −0 into 0: zeros of one sign deflate best.
+      try weights.add(Tensor.zeros(like: mask))
     }
   }
-}
-
-/// Zeroes what a mask prunes. Adding 0 turns −0 into 0: zeros of one sign deflate best.
-private func prune(_ weights: Tensor, _ mask: Tensor) throws {
-  try weights.multiply(by: mask)
-  try weights.add(Tensor.zeros(like: mask))
 }
 
 /// The masks as tensors in their parameter's memory format, with the parameter's index.

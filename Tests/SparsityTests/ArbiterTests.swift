@@ -43,7 +43,7 @@ import Testing
   @Test func theOrderStatisticOverRatiosIsTheArbiterOverMasks() throws {
     // Without ties a sparsity's cut is one keep ratio for all tasks, so what the ranking gives must
     // be what the vote over masks {critical ≤ ratio} gives.
-    for example in try RandomNetwork.many(80) {
+    for example in try RandomNetwork.many(16) {
       let network = example.network
       for arbiter in example.arbiters {
         let votes = try arbiter.requiredVotes(of: network.tasks.count)

@@ -35,7 +35,7 @@ import Testing
     for (name, published) in file {
       let network = try #require(PublishedNetwork.all[name])
       let layers = network.layers
-      #expect(layers.reduce(0) { $0 + $1.shape.reduce(1, *) } == published.prunable_weights)
+      #expect(layers.reduce(0) { $0 + $1.shape.reduce(1, *) } == published.prunableWeights)
       for (density, expected) in published.density {
         let densities = erdosRenyiKernel(
           density: try #require(Double(density)), shapes: layers.map(\.shape))
@@ -48,7 +48,7 @@ import Testing
   }
 
   @Test func uniformGivesEveryLayerTheSameDensity() throws {
-    for example in try RandomNetwork.many(40) {
+    for example in try RandomNetwork.many(12) {
       let settings = MergeSettings(distribution: .uniform)
       let masks = try #require(
         try merge(example.network, settings, targets: [.keepRatio(0.5)]) { example.scores[$0] }
@@ -69,7 +69,7 @@ import Testing
   @Test(arguments: [Distribution.uniform, .erk])
   func theSparsityIsMetAndTheVotesAgreeWhateverTheDistribution(_ distribution: Distribution) throws
   {
-    for example in try RandomNetwork.many(40) {
+    for example in try RandomNetwork.many(12) {
       let count = example.network.count
       let sparsities = [0.1, 0.5, 0.9]
       let results = try merge(
@@ -104,7 +104,7 @@ import Testing
   }
 
   @Test func noLayerFallsBelowTheFloor() throws {
-    for example in try RandomNetwork.many(40) {
+    for example in try RandomNetwork.many(12) {
       let count = example.network.count
       let masks = try #require(
         try merge(
@@ -122,8 +122,13 @@ import Testing
 
 /// What erk-full-size.json says of a network.
 private struct Published: Decodable {
-  let prunable_weights: Int
+  let prunableWeights: Int
   let density: [String: [String: Double]]
+
+  enum CodingKeys: String, CodingKey {
+    case prunableWeights = "prunable_weights"
+    case density
+  }
 }
 
 /// The prunable layers of the published networks, written out from the paper's description.

@@ -8,7 +8,7 @@ import Testing
   private static let sparsities = [0, 0.013, 0.1, 0.25, 0.5, 0.7, 0.9, 0.95, 0.99]
 
   @Test func theSparsityIsMetToTheWeight() throws {
-    for example in try RandomNetwork.many(60) {
+    for example in try RandomNetwork.many(16) {
       let count = example.network.count
       for arbiter in example.arbiters {
         for sparsity in Self.sparsities {
@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test func aSparserMaskLiesInsideADenserOne() throws {
-    for example in try RandomNetwork.many(60) {
+    for example in try RandomNetwork.many(16) {
       for arbiter in example.arbiters {
         var denser = [UInt8](repeating: 1, count: example.network.count)
         for sparsity in Self.sparsities {
@@ -37,7 +37,7 @@ import Testing
   }
 
   @Test func aWeightStaysExactlyWhereEnoughTasksKeepIt() throws {
-    for example in try RandomNetwork.many(60) {
+    for example in try RandomNetwork.many(16) {
       for arbiter in example.arbiters {
         let required = try arbiter.requiredVotes(of: example.network.tasks.count)
         let targets =
@@ -53,7 +53,7 @@ import Testing
   }
 
   @Test func aKeepRatioLetsEveryTaskKeepItsShareWithTies() throws {
-    for example in try RandomNetwork.many(40) {
+    for example in try RandomNetwork.many(12) {
       for keepRatio in [0.05, 0.3, 0.5, 1] {
         let masks = try example.merged(.union, .keepRatio(keepRatio))
         #expect(masks.keepRatio == keepRatio)
@@ -67,7 +67,7 @@ import Testing
   }
 
   @Test func theReportedKeepRatioIsTheOneAtWhichTheLastWeightCame() throws {
-    for example in try RandomNetwork.many(40) {
+    for example in try RandomNetwork.many(12) {
       let masks = try example.merged(.union, .sparsity(0.6))
       let kept = zip(example.critical, masks.tasks).flatMap { ratios, mask -> [Double] in
         zip(ratios, mask).filter { $0.1 == 1 }.map(\.0.value)

@@ -54,11 +54,9 @@ class SceneNet(nn.Module):
                 for rate in (6, 12, 18, 24))
             for c in channels)
 
-    def head(self, task, features):
-        return sum(branch(features) for branch in self.heads[task])
-
-    def features(self, x):
-        return self.blocks(self.stem(x))
+    def forward(self, x):
+        features = self.blocks(self.stem(x))
+        return [sum(branch(features) for branch in head) for head in self.heads]
 
 
 def batch(channels):
@@ -100,8 +98,7 @@ def score(channels, steps):
         images, targets = batch(channels)
         for task in range(len(channels)):
             network.zero_grad()
-            prediction = network.head(task, network.features(images))
-            loss(task, prediction, targets[task]).backward()
+            loss(task, network(images)[task], targets[task]).backward()
             for total, weight in zip(sums[task], weights):
                 if weight.grad is not None:
                     total += (weight * weight.grad).abs().detach()
@@ -120,10 +117,9 @@ def train(channels, steps):
         with torch.no_grad():
             for weight, mask in zip(weights, masks):
                 weight *= mask
-        features = network.features(images)
+        predictions = network(images)
         total = sum(
-            loss(task, network.head(task, features), targets[task])
-            for task in range(len(channels)))
+            loss(task, predictions[task], targets[task]) for task in range(len(channels)))
         optimizer.zero_grad()
         total.backward()
         for weight, mask in zip(weights, masks):

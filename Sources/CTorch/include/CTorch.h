@@ -65,6 +65,7 @@ CError ct_sum(CTensor **out, const CTensor *a);
 CError ct_sum_over(CTensor **out, const CTensor *a, int dimension);
 CError ct_argmax(CTensor **out, const CTensor *a, int dimension);
 CError ct_add_in_place(CTensor *a, const CTensor *b, double factor);
+CError ct_add_absolute_product(CTensor *sum, const CTensor *a, const CTensor *b);  // sum += |a · b|
 CError ct_multiply_in_place(CTensor *a, const CTensor *b);
 CError ct_copy_in_place(CTensor *a, const CTensor *b);
 

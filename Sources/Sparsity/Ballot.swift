@@ -1,0 +1,67 @@
+// The arbiter over rankings: letting tasks vote over masks {critical ≤ r} is, for every r at once, an
+// order statistic over critical keep ratios.
+
+/// The smallest critical keep ratios that the tasks gave each shared weight.
+struct Ballot {
+  private let count: Int
+  /// The number of tasks that must want a shared weight.
+  private let votes: Int
+  /// `votes` rows of `count` ratios, a weight's column ascending: row n is the ratio from which on
+  /// n + 1 tasks want it.
+  private var rows: [KeepRatio]
+
+  init(count: Int, votes: Int) {
+    self.count = count
+    self.votes = votes
+    rows = [KeepRatio](repeating: .never, count: count * votes)
+  }
+
+  /// Enters one task's ratios for some of the weights; what it does not enter it does not want.
+  @inline(__always) mutating func enter(
+    _ range: Range<Int>, _ ratio: @Sendable (Int) -> KeepRatio
+  ) {
+    let (count, votes) = (count, votes)
+    rows.withUnsafeMutableBufferPointer { rows in
+      nonisolated(unsafe) let rows = rows
+      inParallel(range) { range in
+        // The union needs one vote: a plain minimum.
+        if votes == 1 {
+          for weight in range { rows[weight] = min(rows[weight], ratio(weight)) }
+        } else {
+          for weight in range {
+            Self.insert(ratio(weight), into: rows, column: weight, count: count, votes: votes)
+          }
+        }
+      }
+    }
+  }
+
+  /// Enters one task's ratio for one weight.
+  mutating func enter(_ weight: Int, _ ratio: KeepRatio) {
+    let (count, votes) = (count, votes)
+    rows.withUnsafeMutableBufferPointer {
+      Self.insert(ratio, into: $0, column: weight, count: count, votes: votes)
+    }
+  }
+
+  /// What falls off the column's end no longer matters.
+  @inline(__always) private static func insert(
+    _ ratio: KeepRatio, into rows: UnsafeMutableBufferPointer<KeepRatio>, column: Int, count: Int,
+    votes: Int
+  ) {
+    var entering = ratio
+    for row in 0..<votes where entering < rows[row * count + column] {
+      swap(&entering, &rows[row * count + column])
+    }
+  }
+
+  /// From which ratio on each weight has its votes.
+  var settled: ArraySlice<KeepRatio> { rows.suffix(count) }
+}
+
+extension KeepRatio {
+  /// Of weights that every ratio keeps.
+  static let always = KeepRatio(raw: 0)
+  /// Of weights that only the ratio 1 keeps.
+  static let never = KeepRatio(raw: .max)
+}
