@@ -23,6 +23,7 @@ struct Evaluate: ParsableCommand {
       evaluate --data dataset.h5 --model model.h5 -o metrics.h5
              evaluate compare dense-metrics.h5 disparse-metrics.h5 --report report.html
       """,
+    discussion: "'evaluate model --help' lists the options of the first form.",
     version: version,
     subcommands: [ModelCommand.self, CompareCommand.self],
     defaultSubcommand: ModelCommand.self)
