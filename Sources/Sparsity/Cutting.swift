@@ -35,12 +35,15 @@ func cut(
     }
   }
 
+  let heads = rankings.joined().flatMap { ranking in
+    zip(ranking.bounds, ranking.headCounts).filter { $0.1 > 0 }
+  }
   var cuts = sparsities.map { sparsity in
-    let kept = network.count - Int((sparsity * Double(network.count)).rounded())
+    let kept = network.keptCount(atSparsity: sparsity)
     return Cut(
       network, kept: kept, votes: votes,
-      from: bound(kept, lowest.settled, rankings) { $0.lower },
-      through: bound(kept, highest.settled, rankings) { $0.upper })
+      from: bound(kept, lowest.settled, heads.map { ($0.0.lower, $0.1) }),
+      through: bound(kept, highest.settled, heads.map { ($0.0.upper, $0.1) }))
   }
   for task in network.tasks.indices {
     try scores(task).withUnsafeBufferPointer { scores in
@@ -52,18 +55,13 @@ func cut(
 
 /// The `kept`-th smallest bound of all weights: shared ones as settled, heads' by bucket.
 private func bound(
-  _ kept: Int, _ settled: ArraySlice<KeepRatio>, _ rankings: [[CoarseRanking]],
-  _ choose: (CoarseRanking.Bounds) -> KeepRatio
+  _ kept: Int, _ settled: ArraySlice<KeepRatio>, _ heads: [(ratio: KeepRatio, count: Int)]
 ) -> KeepRatio {
   guard kept > 0 else { return .always }
   return KeepRatio(
     raw: smallest(kept) { body in
       for ratio in settled { body(ratio.raw, 1) }
-      for ranking in rankings.joined() {
-        for (bounds, count) in zip(ranking.bounds, ranking.headCounts) where count > 0 {
-          body(choose(bounds).raw, count)
-        }
-      }
+      for head in heads { body(head.ratio.raw, head.count) }
     })
 }
 

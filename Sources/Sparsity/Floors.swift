@@ -10,10 +10,7 @@ func cutAboveFloors(
 ) throws -> (masks: [MergedMasks], floors: [Bool]) {
   var critical = try mergedKeepRatios(network, settings, scores: scores)
   layFloors(settings.minimumLayerDensity, on: &critical, of: network)
-  let cuts = sparsities.map { sparsity in
-    select(
-      network.count - Int((sparsity * Double(network.count)).rounded()), of: critical)
-  }
+  let cuts = sparsities.map { select(network.keptCount(atSparsity: $0), of: critical) }
   var tasks = cuts.map { _ in [[UInt8]]() }
   for task in network.tasks.indices {
     let ratios = try criticalKeepRatios(

@@ -105,6 +105,11 @@ extension KeepTarget {
 }
 
 extension PrunableNetwork {
+  /// The number of weights that stay at a sparsity, to the nearest weight.
+  func keptCount(atSparsity sparsity: Double) -> Int {
+    count - Int((sparsity * Double(count)).rounded())
+  }
+
   /// - Throws: ``SparsityError`` when the scores are too many or too few for a task's network.
   func checked(_ scores: [Float], ofTask task: Int) throws -> [Float] {
     guard scores.count == count(ofTask: task) else {
