@@ -55,14 +55,10 @@ func cut(
 
 /// The `kept`-th smallest bound of all weights: shared ones as settled, heads' by bucket.
 private func bound(
-  _ kept: Int, _ settled: ArraySlice<KeepRatio>, _ heads: [(ratio: KeepRatio, count: Int)]
+  _ kept: Int, _ settled: ArraySlice<KeepRatio>, _ heads: [(value: KeepRatio, count: Int)]
 ) -> KeepRatio {
   guard kept > 0 else { return .always }
-  return KeepRatio(
-    raw: smallest(kept) { body in
-      for ratio in settled { body(ratio.raw, 1) }
-      for head in heads { body(head.ratio.raw, head.count) }
-    })
+  return KeepRatio(raw: smallest(kept, of: settled, and: heads) { $0.raw })
 }
 
 /// A cut that lies between two critical keep ratios, while the tasks settle what stays.
@@ -118,22 +114,33 @@ private struct Cut {
     let settled = ballot.settled
     var merged = [UInt8](repeating: 0, count: network.count)
     // In network order.
-    var open: [Undecided] = []
-    // Where the bracket reaches the ratio 1, nothing lies beyond it.
-    for (weight, ratio) in settled.enumerated() where ratio != .never || upper == .never {
-      if ratio == .always { merged[weight] = 1 } else { open.append((weight, ratio)) }
+    var open = merged.withUnsafeMutableBufferPointer { merged in
+      settled.withUnsafeBufferPointer { settled in
+        nonisolated(unsafe) let (merged, settled) = (merged, settled)
+        return inParallel(settled.indices) { [upper] range -> [Undecided] in
+          var open: [Undecided] = []
+          // Where the bracket reaches the ratio 1, nothing lies beyond it.
+          for weight in range where settled[weight] != .never || upper == .never {
+            if settled[weight] == .always {
+              merged[weight] = 1
+            } else {
+              open.append((weight, settled[weight]))
+            }
+          }
+          return open
+        }.flatMap { $0 }
+      }
     }
     for (task, head) in network.heads.enumerated() {
       merged.replaceSubrange(head, with: masks[task][sharedCount...])
       open += undecided[task].filter { $0.position >= sharedCount }
         .map { (network.place(ofWeight: $0.position, inTask: task), $0.ratio) }
     }
-    let missing = kept - merged.reduce(0) { $0 + Int($1) }
+    let missing = kept - keptCount(merged)
     guard missing > 0 else {
       return MergedMasks(network: network, merged: merged, tasks: masks, keepRatio: 0)
     }
-    let threshold = KeepRatio(
-      raw: smallest(missing) { body in for weight in open { body(weight.ratio.raw, 1) } })
+    let threshold = KeepRatio(raw: smallest(missing, of: open[...]) { $0.ratio.raw })
     var ties = missing - open.count { $0.ratio < threshold }
     for (place, ratio) in open where ratio <= threshold {
       if ratio == threshold {

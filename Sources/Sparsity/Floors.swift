@@ -10,7 +10,7 @@ func cutAboveFloors(
 ) throws -> (masks: [MergedMasks], floors: [Bool]) {
   var critical = try mergedKeepRatios(network, settings, scores: scores)
   layFloors(settings.minimumLayerDensity, on: &critical, of: network)
-  let cuts = sparsities.map { select(network.keptCount(atSparsity: $0), of: critical) }
+  let cuts = sparsities.map { select(network.keptCount(atSparsity: $0), of: critical[...]) }
   var tasks = cuts.map { _ in [[UInt8]]() }
   for task in network.tasks.indices {
     let ratios = try criticalKeepRatios(
@@ -67,12 +67,11 @@ private func layFloors(
 
 /// Keeps exactly `kept` weights, those with the smallest critical ratios, the first among equals; the
 /// threshold is the largest ratio that is kept.
-private func select(_ kept: Int, of critical: some Collection<KeepRatio>)
+private func select(_ kept: Int, of critical: ArraySlice<KeepRatio>)
   -> (threshold: KeepRatio?, mask: [UInt8])
 {
   guard kept > 0 else { return (nil, critical.map { _ in 0 }) }
-  let threshold = KeepRatio(
-    raw: smallest(kept) { body in for ratio in critical { body(ratio.raw, 1) } })
+  let threshold = KeepRatio(raw: smallest(kept, of: critical) { $0.raw })
   var ties = kept - critical.count { $0 < threshold }
   let mask = critical.map { ratio -> UInt8 in
     if ratio == threshold { ties -= 1 }

@@ -20,13 +20,23 @@ public struct MergedMasks: Sendable {
   /// The share that each task keeps of its network.
   public let keepRatio: Double
 
-  public var kept: Int { merged.reduce(0) { $0 + Int($1) } }
+  public var kept: Int { keptCount(merged) }
   /// The share of pruned weights among all prunable weights.
   public var sparsity: Double { 1 - Double(kept) / Double(network.count) }
 
   /// Layers that lost all their weights: whatever follows them sees nothing.
   public var deadLayers: [PrunableLayer] {
     slices(merged, by: network.layers).filter { !$0.values.contains(1) }.map(\.layer)
+  }
+}
+
+/// The number of ones in a mask.
+func keptCount(_ mask: [UInt8]) -> Int {
+  mask.withUnsafeBufferPointer { mask in
+    nonisolated(unsafe) let mask = mask
+    return inParallel(mask.indices) { range in
+      range.reduce(0) { $0 + Int(mask[$1]) }
+    }.reduce(0, +)
   }
 }
 

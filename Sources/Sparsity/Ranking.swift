@@ -48,9 +48,7 @@ public func selectTopK(
         guard count > 0 else { continue }
         let bucket = ranking.bucket(ofRank: count)
         let inside = ranking.mark(scores, undecided: bucket..<bucket + 1, in: mask)
-        let threshold = smallest(count - ranking.starts[bucket]) { body in
-          for entry in inside { body(~entry.bits, 1) }
-        }
+        let threshold = smallest(count - ranking.starts[bucket], of: inside[...]) { ~$0.bits }
         for entry in inside where ~entry.bits <= threshold { mask[Int(entry.position)] = 1 }
       }
     }
@@ -58,26 +56,44 @@ public func selectTopK(
   }
 }
 
-/// The `count`-th smallest (1-based) of the values that `each` hands out with how often they occur,
-/// by counting their upper, then their lower 16 bits.
-func smallest(_ count: Int, of each: ((UInt32, _ times: Int) -> Void) -> Void) -> UInt32 {
-  var remaining = count
-  func digit(_ counts: [Int]) -> UInt32 {
-    var digit = 0
-    while counts[digit] < remaining {
-      remaining -= counts[digit]
-      digit += 1
+/// The `count`-th smallest key (1-based) of many values and some that occur several times, by counting
+/// the keys' upper, then their lower 16 bits.
+func smallest<Value>(
+  _ count: Int, of values: ArraySlice<Value>, and repeated: [(value: Value, count: Int)] = [],
+  by key: @Sendable (Value) -> UInt32
+) -> UInt32 {
+  values.withUnsafeBufferPointer { values in
+    nonisolated(unsafe) let values = values
+    var remaining = count
+    /// The digit of the key sought; only keys that `digit` gives one are counted.
+    func select(_ digit: @Sendable (UInt32) -> UInt32?) -> UInt32 {
+      let parts = inParallel(values.indices) { range in
+        var counts = [Int](repeating: 0, count: 1 << 16)
+        counts.withUnsafeMutableBufferPointer { counts in
+          for index in range {
+            if let digit = digit(key(values[index])) { counts[Int(digit)] += 1 }
+          }
+        }
+        return counts
+      }
+      var counts = parts[0]
+      for part in parts.dropFirst() {
+        for digit in counts.indices { counts[digit] += part[digit] }
+      }
+      for (value, times) in repeated {
+        if let digit = digit(key(value)) { counts[Int(digit)] += times }
+      }
+      var selected = 0
+      while counts[selected] < remaining {
+        remaining -= counts[selected]
+        selected += 1
+      }
+      return UInt32(selected)
     }
-    return UInt32(digit)
+    let high = select { $0 >> 16 }
+    let low = select { $0 >> 16 == high ? $0 & 0xFFFF : nil }
+    return high << 16 | low
   }
-  var counts = [Int](repeating: 0, count: 1 << 16)
-  counts.withUnsafeMutableBufferPointer { counts in each { counts[Int($0 >> 16)] += $1 } }
-  let high = digit(counts)
-  counts = [Int](repeating: 0, count: 1 << 16)
-  counts.withUnsafeMutableBufferPointer { counts in
-    each { if $0 >> 16 == high { counts[Int($0 & 0xFFFF)] += $1 } }
-  }
-  return high << 16 | digit(counts)
 }
 
 private func check(_ scores: [Float]) throws {
