@@ -57,20 +57,32 @@ public final class ScoresFile: Sendable {
   ///   negative or not finite.
   public func scores(ofTask task: String, layers: [(name: String, shape: [Int])]) throws -> [Float]
   {
-    var all: [Float] = []
-    all.reserveCapacity(layers.reduce(0) { $0 + $1.shape.reduce(1, *) })
     let group = "scores/" + task
-    for (name, shape) in layers {
-      let scores = try reader.readFinite("\(group)/\(name)")
-      guard scores.shape == shape else {
-        throw reader.error(
-          "/\(group)/\(name)",
-          "expected shape \(Format.shape(shape)), found \(Format.shape(scores.shape))")
+    let total = layers.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    let all = try [Float](unsafeUninitializedCapacity: total) { all, initialized in
+      for (name, shape) in layers {
+        let dataset = try reader.root.dataset("\(group)/\(name)")
+        guard dataset.shape == shape else {
+          throw reader.error(
+            dataset.path,
+            "expected shape \(Format.shape(shape)), found \(Format.shape(dataset.shape))")
+        }
+        let scores = UnsafeMutableBufferPointer(
+          rebasing: all[initialized..<initialized + dataset.count])
+        try dataset.read(into: scores, offset: shape.map { _ in 0 }, count: shape)
+        // Bit patterns order like the numbers, with negative ones and NaN above infinity; the largest
+        // is found without a branch per score.
+        let largest = scores.reduce(0) { max($0, ($1 + 0).bitPattern) }
+        if largest >= Float.infinity.bitPattern,
+          let index = scores.firstIndex(where: { !($0 >= 0 && $0 < .infinity) })
+        {
+          throw reader.error(
+            dataset.path,
+            scores[index] < 0 && scores[index].isFinite
+              ? "value \(index) is negative" : "value \(index) is \(scores[index])")
+        }
+        initialized += dataset.count
       }
-      if let index = scores.values.firstIndex(where: { $0 < 0 }) {
-        throw reader.error("/\(group)/\(name)", "value \(index) is negative")
-      }
-      all += scores.values
     }
     let expected = Set(layers.map(\.name))
     if let extra = try reader.root.group(group).datasetNames().first(where: {

@@ -90,6 +90,7 @@ struct MergeMasks: ParsableCommand {
   }
 
   func run() throws {
+    _ = try Machine.prepare(device: "cpu", precision: .float32, threads: common.threads)
     let targets = try targets()
     let file = try ScoresFile(opening: scores)
     let architecture = try Architecture(json: file.header.architecture, in: file.reader)

@@ -11,8 +11,11 @@ struct Inputs {
   init() throws {
     folder = try Folder()
     let run = try ReferenceRun.of(ReferenceCase.all[0])
-    for name in ["dataset.h5", "model.h5", "scores.h5", "masks.h5", "trained.h5", "metrics.h5"] {
+    for name in ["dataset.h5", "model.h5", "trained.h5", "metrics.h5"] {
       try folder.add(run.folder.path(name), as: name)
+    }
+    for name in ["scores", "masks"] {
+      try folder.add(run.folder.path(name + "-static.h5"), as: name + ".h5")
     }
   }
 

@@ -5,8 +5,9 @@ import HDF5
 import TestSupport
 import Testing
 
-/// scores.h5, masks.h5, trained.h5 and metrics.h5 of one reference case, beside its dataset.h5 and
-/// model.h5, with the settings that the published implementation was run with.
+/// scores-C.h5 and masks-C.h5 of one reference case for each criterion C, trained.h5 (under the masks
+/// of `static`) and metrics.h5, beside its dataset.h5 and model.h5, with the settings that the
+/// published implementation was run with.
 final class ReferenceRun: Sendable {
   let reference: ReferenceCase
   let folder: Folder
@@ -19,6 +20,8 @@ final class ReferenceRun: Sendable {
     uniqueKeysWithValues: ReferenceCase.all.map { reference in
       (reference.name, Result { try ReferenceRun(reference) })
     })
+
+  static let criteria = ["static", "taylor", "magnitude"]
 
   /// Batches of two images in file order, as they are.
   static let batches = "--batch-size 2 --order sequential --no-augment --threads 1"
@@ -41,14 +44,17 @@ final class ReferenceRun: Sendable {
 
     let expected = try reference.openExpected()
     let keepRatio: Double = try expected.attribute("keep_ratio")
-    try folder.succeed(
-      .scoreImportance,
-      "--data dataset.h5 --model model.h5 --criterion static --batches 2 \(Self.batches) "
-        + "-o scores.h5")
-    try folder.succeed(.mergeMasks, "scores.h5 --keep-ratio \(keepRatio) -o masks.h5")
+    for criterion in Self.criteria {
+      try folder.succeed(
+        .scoreImportance,
+        "--data dataset.h5 --model model.h5 --criterion \(criterion) --batches 2 \(Self.batches) "
+          + "-o scores-\(criterion).h5")
+      try folder.succeed(
+        .mergeMasks, "scores-\(criterion).h5 --keep-ratio \(keepRatio) -o masks-\(criterion).h5")
+    }
     try folder.succeed(
       .sparseTrain,
-      "--data dataset.h5 --model model.h5 --masks masks.h5 \(Self.batches) "
+      "--data dataset.h5 --model model.h5 --masks masks-static.h5 \(Self.batches) "
         + (try Self.training(expected.group("training"))) + " -o trained.h5")
     try folder.succeed(
       .evaluate,

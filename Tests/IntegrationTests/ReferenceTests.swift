@@ -6,10 +6,13 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct ReferenceTests {
-  @Test("Scores agree with the published implementation", arguments: ReferenceCase.all)
-  func scores(_ reference: ReferenceCase) throws {
-    let scores = try ReferenceRun.of(reference).folder.open("scores.h5").group("scores")
-    let expected = try reference.openExpected().group("static/scores")
+  @Test(
+    "Scores agree with the published implementation",
+    arguments: ReferenceCase.all, ReferenceRun.criteria)
+  func scores(_ reference: ReferenceCase, _ criterion: String) throws {
+    let scores = try ReferenceRun.of(reference).folder.open("scores-\(criterion).h5").group(
+      "scores")
+    let expected = try reference.openExpected().group("\(criterion)/scores")
     #expect(try scores.groupNames() == expected.groupNames())
     for task in reference.tasks {
       let layers = try expected.group(task)
@@ -29,7 +32,7 @@ import Testing
     try folder.succeed(
       .scoreImportance,
       "--data dataset.h5 --model model.h5 --batches 1 \(ReferenceRun.batches) -o first.h5")
-    let (first, both) = (try folder.open("first.h5"), try folder.open("scores.h5"))
+    let (first, both) = (try folder.open("first.h5"), try folder.open("scores-static.h5"))
     let expected = try reference.openExpected().group("losses")
     for task in reference.tasks {
       let loss: Double = try first.group("scores/" + task).attribute("loss")
@@ -39,14 +42,17 @@ import Testing
     }
   }
 
-  @Test("Each task's masks agree, save weights at its threshold", arguments: ReferenceCase.all)
-  func taskMasks(_ reference: ReferenceCase) throws {
-    let masks = try ReferenceRun.of(reference).folder.open("masks.h5").group("task_masks")
+  @Test(
+    "Each task's masks agree, save weights at its threshold",
+    arguments: ReferenceCase.all, ReferenceRun.criteria)
+  func taskMasks(_ reference: ReferenceCase, _ criterion: String) throws {
+    let masks = try ReferenceRun.of(reference).folder.open("masks-\(criterion).h5").group(
+      "task_masks")
     let expected = try reference.openExpected()
-    #expect(try masks.groupNames() == expected.group("static/task_masks").groupNames())
+    #expect(try masks.groupNames() == expected.group("\(criterion)/task_masks").groupNames())
     for task in reference.tasks {
-      let undecided = try undecided(task, expected)
-      let layers = try expected.group("static/task_masks/" + task)
+      let undecided = try undecided(task, criterion, expected)
+      let layers = try expected.group("\(criterion)/task_masks/\(task)")
       #expect(try masks.group(task).datasetNames() == layers.datasetNames())
       for layer in try layers.datasetNames() {
         let differing = differences(
@@ -56,12 +62,14 @@ import Testing
     }
   }
 
-  @Test("The merged masks agree, save weights at a threshold", arguments: ReferenceCase.all)
-  func masks(_ reference: ReferenceCase) throws {
-    let masks = try ReferenceRun.of(reference).folder.open("masks.h5").group("masks")
+  @Test(
+    "The merged masks agree, save weights at a threshold",
+    arguments: ReferenceCase.all, ReferenceRun.criteria)
+  func masks(_ reference: ReferenceCase, _ criterion: String) throws {
+    let masks = try ReferenceRun.of(reference).folder.open("masks-\(criterion).h5").group("masks")
     let expected = try reference.openExpected()
-    let undecided = try reference.tasks.map { try self.undecided($0, expected) }
-    let layers = try expected.group("static/masks")
+    let undecided = try reference.tasks.map { try self.undecided($0, criterion, expected) }
+    let layers = try expected.group("\(criterion)/masks")
     #expect(try masks.datasetNames() == layers.datasetNames())
     for layer in try layers.datasetNames() {
       let differing = differences(try masks.floats(layer), try layers.floats(layer))
@@ -70,16 +78,18 @@ import Testing
     }
   }
 
-  @Test("Sparsity and the tasks' agreement come out as published", arguments: ReferenceCase.all)
-  func agreement(_ reference: ReferenceCase) throws {
-    let masks = try ReferenceRun.of(reference).folder.open("masks.h5")
+  @Test(
+    "Sparsity and the tasks' agreement come out as published",
+    arguments: ReferenceCase.all, ReferenceRun.criteria)
+  func agreement(_ reference: ReferenceCase, _ criterion: String) throws {
+    let masks = try ReferenceRun.of(reference).folder.open("masks-\(criterion).h5")
     let expected = try reference.openExpected()
     let (sparsity, wantedSparsity): (Double, Double) = (
-      try masks.attribute("sparsity"), try expected.group("static").attribute("sparsity")
+      try masks.attribute("sparsity"), try expected.group(criterion).attribute("sparsity")
     )
     #expect(abs(sparsity - wantedSparsity) < 1e-6)
     let (layers, agreement) = (
-      try masks.group("layers"), try expected.group("static/agreement")
+      try masks.group("layers"), try expected.group("\(criterion)/agreement")
     )
     let (total, wantedTotal): (Double, Double) = (
       try layers.attribute("total_iou"), try agreement.attribute("total")
@@ -164,8 +174,10 @@ import Testing
   }
 
   /// The weights of a task whose scores lie within 1e-5 of the smallest that is kept, by layer.
-  private func undecided(_ task: String, _ expected: Group) throws -> [String: Set<Int>] {
-    let group = try expected.group("static/scores/" + task)
+  private func undecided(_ task: String, _ criterion: String, _ expected: Group) throws
+    -> [String: Set<Int>]
+  {
+    let group = try expected.group("\(criterion)/scores/\(task)")
     let scores = try group.datasetNames().map { ($0, try group.doubles($0)) }
     let ranked = scores.flatMap(\.1).sorted(by: >)
     let keepRatio: Double = try expected.attribute("keep_ratio")
