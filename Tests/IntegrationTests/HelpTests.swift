@@ -63,7 +63,7 @@ import Testing
   func quiet() throws {
     let folder = try ReferenceRun.of(ReferenceCase.all[0]).folder
     let outcome = try folder.succeed(
-      .mergeMasks, "scores.h5 --sparsity 0.5 --quiet -o quiet-masks.h5")
+      .mergeMasks, "scores-static.h5 --sparsity 0.5 --quiet -o quiet-masks.h5")
     #expect(outcome.stdout == "" && outcome.stderr == "")
   }
 

@@ -75,7 +75,7 @@ import Testing
   func foreignInput() throws {
     let folder = try ReferenceRun.of(ReferenceCase.all[0]).folder
     let sum = try run("/usr/bin/env", ["sha256sum", "dataset.h5"], in: folder.path)
-    let inputs: String = try folder.open("scores.h5").attribute("inputs")
+    let inputs: String = try folder.open("scores-static.h5").attribute("inputs")
     #expect(sum.status == 0)
     #expect(inputs.contains("{\"name\":\"dataset.h5\",\"sha256\":\"\(sum.stdout.prefix(64))\"}"))
   }
