@@ -1,26 +1,7 @@
-// model.h5: a network's weights, its masks and how it was trained.
+// model.h5: a network's weights, its masks and how it was trained; a checkpoint holds what training
+// needs to go on besides.
 
 import HDF5
-
-/// What training recorded every few steps; the columns have one value per record.
-public struct TrainingHistory: Sendable, Equatable {
-  public var steps: [Int64] = []
-  public var learningRates: [Double] = []
-  /// The weighted sum of the tasks' losses.
-  public var losses: [Double] = []
-  /// By task, in the data set's order.
-  public var taskLosses: [(task: String, values: [Double])]
-  /// Seconds since training began.
-  public var seconds: [Double] = []
-
-  public init(tasks: [String]) { taskLosses = tasks.map { ($0, []) } }
-
-  public static func == (a: Self, b: Self) -> Bool {
-    a.steps == b.steps && a.learningRates == b.learningRates && a.losses == b.losses
-      && a.seconds == b.seconds && a.taskLosses.map(\.task) == b.taskLosses.map(\.task)
-      && a.taskLosses.map(\.values) == b.taskLosses.map(\.values)
-  }
-}
 
 /// The content of a model.h5.
 public struct Model: Sendable {
@@ -34,10 +15,12 @@ public struct Model: Sendable {
   /// Empty when dense.
   public var masks: [Mask]
   public var history: TrainingHistory?
+  /// In checkpoints.
+  public var state: TrainingState?
 
   public init(
     architecture: String, step: Int, parameters: [NamedArray], buffers: [NamedArray],
-    masks: [Mask] = [], history: TrainingHistory? = nil
+    masks: [Mask] = [], history: TrainingHistory? = nil, state: TrainingState? = nil
   ) {
     self.architecture = architecture
     self.step = step
@@ -45,6 +28,40 @@ public struct Model: Sendable {
     self.buffers = buffers
     self.masks = masks
     self.history = history
+    self.state = state
+  }
+}
+
+/// What training needs to go on as if it had never stopped. Random numbers and the images' order
+/// follow from the seed and the step.
+public struct TrainingState: Sendable {
+  /// Steps that this run has done.
+  public var step: Int
+  /// Passes over the training images begun before the next one's, and images seen in it.
+  public var epoch: Int
+  public var position: Int
+  /// JSON of the settings that shape the result.
+  public var settings: String
+  /// Adam's moments, by parameter.
+  public var firstMoments: [NamedArray]
+  public var secondMoments: [NamedArray]
+  /// The smallest validation loss so far.
+  public var bestLoss: Double?
+  /// In dynamic training, by prunable layer.
+  public var targetDensities: [Double]?
+
+  public init(
+    step: Int, epoch: Int, position: Int, settings: String, firstMoments: [NamedArray],
+    secondMoments: [NamedArray], bestLoss: Double?, targetDensities: [Double]?
+  ) {
+    self.step = step
+    self.epoch = epoch
+    self.position = position
+    self.settings = settings
+    self.firstMoments = firstMoments
+    self.secondMoments = secondMoments
+    self.bestLoss = bestLoss
+    self.targetDensities = targetDensities
   }
 }
 
@@ -72,6 +89,30 @@ public final class ModelFile: Sendable {
       masks: root.contains("masks") ? try reader.readMasks("masks") : [])
   }
 
+  /// How the model was trained; nil where the file does not say.
+  ///
+  /// - Parameter tasks: whose losses it has.
+  public func history(tasks: [String]) throws -> TrainingHistory? {
+    try reader.readHistory(tasks: tasks)
+  }
+
+  /// - Throws: ``ArtifactError`` when the file is no checkpoint.
+  public func state() throws -> TrainingState {
+    let root = reader.root
+    guard root.contains("state"), root.contains("optimizer") else {
+      throw reader.error("", "not a checkpoint (it has no /state)")
+    }
+    let state = try root.group("state")
+    return TrainingState(
+      step: try state.attribute("step"), epoch: try state.attribute("epoch"),
+      position: try state.attribute("position"), settings: try state.attribute("settings"),
+      firstMoments: try reader.readAllFinite("optimizer/first_moment"),
+      secondMoments: try reader.readAllFinite("optimizer/second_moment"),
+      bestLoss: state.hasAttribute("best_loss") ? try state.attribute("best_loss") : nil,
+      targetDensities: state.contains("target_density")
+        ? try state.dataset("target_density").read(as: Double.self) : nil)
+  }
+
   public static func write(_ path: String, _ model: Model, provenance: Provenance) throws {
     let writer = try ArtifactWriter(path, kind: .model, provenance: provenance)
     try writer.naming {
@@ -81,32 +122,43 @@ public final class ModelFile: Sendable {
         _ = try writer.root.createGroup(group)
       }
     }
-    // Pruned weights are zeros, which deflate makes small.
-    let pruned = Set(model.masks.map(\.name))
+    // Pruned weights are zeros, which deflate makes small; a checkpoint is to be written fast.
+    let deflated = model.state == nil ? Set(model.masks.map(\.name)) : []
     for array in model.parameters {
       try writer.write(
         "parameters/" + array.name, array.values, shape: array.shape,
-        pruned.contains(array.name) ? .deflate : .none)
+        deflated.contains(array.name) ? .deflate : .none)
     }
     for array in model.buffers {
       try writer.write("buffers/" + array.name, array.values, shape: array.shape)
     }
     try writer.write(model.masks, in: "masks")
     if let history = model.history { try writer.write(history) }
+    if let state = model.state { try writer.write(state) }
     try writer.finish()
   }
 }
 
 extension ArtifactWriter {
-  fileprivate func write(_ history: TrainingHistory) throws {
-    try naming { _ = try root.createGroup("history") }
-    let count = [history.steps.count]
-    try write("history/step", history.steps, shape: count)
-    try write("history/learning_rate", history.learningRates, shape: count)
-    try write("history/loss", history.losses, shape: count)
-    for (task, values) in history.taskLosses {
-      try write("history/loss_\(task)", values, shape: count)
+  fileprivate func write(_ state: TrainingState) throws {
+    try naming {
+      let group = try root.createGroup("state")
+      try group.setAttribute("step", state.step)
+      try group.setAttribute("epoch", state.epoch)
+      try group.setAttribute("position", state.position)
+      try group.setAttribute("settings", state.settings)
+      if let loss = state.bestLoss { try group.setAttribute("best_loss", loss) }
+      for name in ["optimizer", "optimizer/first_moment", "optimizer/second_moment"] {
+        _ = try root.createGroup(name)
+      }
     }
-    try write("history/seconds", history.seconds, shape: count)
+    if let densities = state.targetDensities {
+      try write("state/target_density", densities, shape: [densities.count])
+    }
+    for (name, moments) in [("first", state.firstMoments), ("second", state.secondMoments)] {
+      for array in moments {
+        try write("optimizer/\(name)_moment/\(array.name)", array.values, shape: array.shape)
+      }
+    }
   }
 }

@@ -20,6 +20,12 @@ public enum OutputFile {
     }
   }
 
+  /// The name of a file that belongs to another: model.h5 with "-best" is model-best.h5.
+  public static func path(beside path: String, _ suffix: String) -> String {
+    let stem = path.hasSuffix(".h5") ? String(path.dropLast(3)) : path
+    return stem + suffix + ".h5"
+  }
+
   /// Writes a text so that it appears whole or not at all.
   ///
   /// - Throws: ``ArtifactError`` with the system's reason; then nothing appears.

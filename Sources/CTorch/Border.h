@@ -7,6 +7,8 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include <c10/util/FunctionRef.h>
+
 #include <cstring>
 #include <exception>
 #include <optional>
@@ -51,6 +53,10 @@ template <typename Body>
 CError returning(CTensor **out, Body body) noexcept {
   return guarded([&] { *out = new CTensor{body()}; });
 }
+
+// Runs the body for 0 ... pieces - 1, and on ranges that cover 0 ... count - 1, on libtorch's threads.
+void parallel_pieces(int64_t pieces, c10::function_ref<void(int64_t)> body);
+void parallel_ranges(int64_t count, c10::function_ref<void(int64_t, int64_t)> body);
 
 inline at::IntArrayRef shape_of(const int64_t *shape, int dimensions) {
   return at::IntArrayRef(shape, static_cast<size_t>(dimensions));

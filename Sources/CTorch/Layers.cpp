@@ -1,7 +1,6 @@
 // The layers and losses that our networks are made of.
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Parallel.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/cross_entropy_loss.h>
@@ -62,7 +61,7 @@ static void fill_dropout(at::Tensor &mask, double probability, uint64_t seed) {
   Number *out = mask.mutable_data_ptr<Number>();
   const uint64_t dropped = static_cast<uint64_t>(std::llround(probability * 0x1p32));
   const Number kept(static_cast<float>(1 / (1 - probability)));
-  at::parallel_for(0, mask.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+  parallel_ranges(mask.numel(), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++)
       out[i] = random32(seed, static_cast<uint64_t>(i)) < dropped ? Number(0.f) : kept;
   });

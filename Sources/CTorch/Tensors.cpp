@@ -78,9 +78,11 @@ CError ct_zeros_like(CTensor **out, const CTensor *tensor) {
 
 CError ct_copy_to_host(const CTensor *tensor, void *destination, size_t bytes) {
   return guarded([&] {
-    at::Tensor host = tensor->value.detach().to(at::kCPU).contiguous();
-    TORCH_CHECK(host.nbytes() == bytes, "expected ", bytes, " bytes, found ", host.nbytes());
-    if (bytes > 0) std::memcpy(destination, host.const_data_ptr(), bytes);
+    const at::Tensor &source = tensor->value;
+    TORCH_CHECK(source.nbytes() == bytes, "expected ", bytes, " bytes, found ", source.nbytes());
+    if (bytes == 0) return;
+    at::from_blob(destination, source.sizes(), at::TensorOptions().dtype(source.scalar_type()))
+        .copy_(source.detach());
   });
 }
 
@@ -188,14 +190,29 @@ CError ct_add_absolute_product(CTensor *sum, const CTensor *a, const CTensor *b)
     float *out = total.mutable_data_ptr<float>();
     const float *x = a->value.const_data_ptr<float>();
     const float *y = b->value.const_data_ptr<float>();
-    at::parallel_for(0, total.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
+    parallel_ranges(total.numel(), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) out[i] += std::fabs(x[i] * y[i]);
     });
   });
 }
 
-CError ct_multiply_in_place(CTensor *a, const CTensor *b) {
-  return guarded([&] { a->value.mul_(b->value); });
+CError ct_mask_in_place(CTensor *tensor, const CTensor *mask) {
+  return guarded([&] {
+    at::Tensor &values = tensor->value;
+    const at::Tensor &kept = mask->value;
+    TORCH_CHECK(values.sizes() == kept.sizes() && kept.scalar_type() == at::kByte,
+                "a mask is one byte per element");
+    if (!values.is_cpu() || values.scalar_type() != at::kFloat ||
+        !values.is_non_overlapping_and_dense() || values.strides() != kept.strides()) {
+      values.masked_fill_(kept.eq(0), 0);
+      return;
+    }
+    float *x = values.mutable_data_ptr<float>();
+    const uint8_t *m = kept.const_data_ptr<uint8_t>();
+    parallel_ranges(values.numel(), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; i++) x[i] = m[i] != 0 ? x[i] : 0.f;
+    });
+  });
 }
 
 CError ct_copy_in_place(CTensor *a, const CTensor *b) {

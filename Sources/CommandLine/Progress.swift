@@ -6,6 +6,8 @@ import Foundation
 public final class Progress {
   private let label: String
   private let total: Int
+  /// How many were done before.
+  private let first: Int
   private let isSilent: Bool
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private let start = ContinuousClock.now
@@ -16,10 +18,13 @@ public final class Progress {
   private static let barInterval = 0.1
   private static let lineInterval = 10.0
 
-  /// - Parameter label: what is being done, such as "render".
-  public init(_ label: String, total: Int, quiet: Bool) {
+  /// - Parameters:
+  ///   - label: what is being done, such as "render".
+  ///   - first: how many of the total were done before.
+  public init(_ label: String, total: Int, startingAt first: Int = 0, quiet: Bool) {
     self.label = label
     self.total = total
+    self.first = first
     isSilent = quiet
     // The first bar at once, the first plain line when there is something to tell.
     lastShown = isTerminal ? -.infinity : 0
@@ -37,9 +42,7 @@ public final class Progress {
     let interval = isTerminal ? Self.barInterval : Self.lineInterval
     guard seconds - lastShown >= interval || (isTerminal && done == total) else { return }
     lastShown = seconds
-    let left = done > 0 ? seconds / Double(done) * Double(total - done) : 0
-    let text = ["\(label) \(done)/\(total)", detail(), "\(Progress.clock(left)) left"]
-      .filter { !$0.isEmpty }.joined(separator: "  ")
+    let text = describe(done, detail())
     if isTerminal {
       let width = 20
       let filled = total > 0 ? width * done / total : width
@@ -50,6 +53,19 @@ public final class Progress {
     } else {
       writeError(text + "\n")
     }
+  }
+
+  /// A line of its own, whenever the last one was.
+  public func line(_ done: Int, _ detail: String) {
+    guard !isSilent else { return }
+    writeError((drawn ? "\r\u{1B}[K" : "") + describe(done, detail) + "\n")
+    drawn = false
+  }
+
+  private func describe(_ done: Int, _ detail: String) -> String {
+    let left = done > first ? seconds / Double(done - first) * Double(total - done) : 0
+    return ["\(label) \(done)/\(total)", detail, "\(Progress.clock(left)) left"]
+      .filter { !$0.isEmpty }.joined(separator: "  ")
   }
 
   /// Ends the bar's line.

@@ -1,17 +1,20 @@
 // How every tool starts and ends: parsing, exit statuses, error lines, interruption.
 
 import ArgumentParser
-import Dispatch
 import Foundation
 
 /// The version that `--version` prints and that files record.
 public let version = "0.1.0"
 
 /// The command line as run, for the files that record it.
-public var commandLine: String {
+public var commandLine: String { recordedCommandLine(without: []) }
+
+/// The command line without some of its flags.
+public func recordedCommandLine(without flags: Set<String>) -> String {
   let arguments = ProcessInfo.processInfo.arguments
   let name = URL(fileURLWithPath: arguments.first ?? "").lastPathComponent
-  return ([name] + arguments.dropFirst().map(quoted)).joined(separator: " ")
+  return ([name] + arguments.dropFirst().filter { !flags.contains($0) }.map(quoted)).joined(
+    separator: " ")
 }
 
 private func quoted(_ argument: String) -> String {
@@ -50,19 +53,6 @@ private func fail(_ tool: String, _ reason: String) -> Never {
 
 public func writeError(_ text: String) {
   FileHandle.standardError.write(Data(text.utf8))
-}
-
-private func endOnSignal(_ number: Int32, _ cleanUp: @escaping @Sendable () -> Void)
-  -> any DispatchSourceSignal
-{
-  signal(number, SIG_IGN)
-  let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-  source.setEventHandler {
-    cleanUp()
-    _exit(128 + number)
-  }
-  source.resume()
-  return source
 }
 
 /// A value given on the command line that cannot be, in the same form as an error about a file.

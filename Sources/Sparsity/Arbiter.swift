@@ -1,5 +1,7 @@
 // Arbiters: how tasks that disagree about a shared weight settle it (paper, section 3.3).
 
+import Torch
+
 /// The number of tasks that must want a shared weight for it to stay.
 public enum Arbiter: Equatable, Sendable, CustomStringConvertible {
   /// The paper's: one task suffices, so a weight goes only by unanimity.
@@ -52,9 +54,22 @@ public enum Arbiter: Equatable, Sendable, CustomStringConvertible {
 ///
 /// - Parameter masks: per task over the same weights, 1 = kept.
 public func arbitrate(_ masks: [ArraySlice<UInt8>], votes: Int) -> [UInt8] {
-  guard var counts = masks.first.map(Array.init) else { return [] }
-  for mask in masks.dropFirst() {
-    for (weight, kept) in mask.enumerated() { counts[weight] += kept }
+  guard let count = masks.first?.count else { return [] }
+  let needed = UInt8(clamping: votes)
+  return [UInt8](unsafeUninitializedCapacity: count) { merged, initialized in
+    merged.initialize(repeating: 0)
+    nonisolated(unsafe) let merged = merged
+    for mask in masks {
+      mask.withUnsafeBufferPointer { mask in
+        nonisolated(unsafe) let mask = mask
+        inParallel(0..<count) { range in
+          for weight in range { merged[weight] &+= mask[weight] }
+        }
+      }
+    }
+    inParallel(0..<count) { range in
+      for weight in range { merged[weight] = merged[weight] >= needed ? 1 : 0 }
+    }
+    initialized = count
   }
-  return counts.map { Int($0) >= votes ? 1 : 0 }
 }

@@ -1,6 +1,8 @@
 // The arbiter over rankings: letting tasks vote over masks {critical ≤ r} is, for every r at once, an
 // order statistic over critical keep ratios.
 
+import Torch
+
 /// The smallest critical keep ratios that the tasks gave each shared weight.
 struct Ballot {
   private let count: Int

@@ -1,8 +1,7 @@
 // Ranking by buckets: how many weights are better, up to the weights of one's own bucket. Two looks
 // at each score settle nearly all weights of any cut; only those beside it need their exact rank.
 
-import Dispatch
-import Foundation
+import Torch
 
 /// A weight of a task's network and its score's bit pattern.
 struct Scored {
@@ -147,35 +146,4 @@ struct CoarseRanking {
     }
     return ratios
   }
-}
-
-/// Asked once: the answer costs a look into the file system.
-private let coreCount = ProcessInfo.processInfo.activeProcessorCount
-
-/// Runs `body` on pieces of a range, a piece per core.
-@inline(__always) func inParallel(_ range: Range<Int>, _ body: @Sendable (Range<Int>) -> Void) {
-  let pieces = pieceCount(range)
-  DispatchQueue.concurrentPerform(iterations: pieces) { body(piece($0, of: pieces, range)) }
-}
-
-/// The results of `body` on pieces of a range, a piece per core, in order.
-func inParallel<Result>(_ range: Range<Int>, _ body: @Sendable (Range<Int>) -> Result) -> [Result] {
-  let pieces = pieceCount(range)
-  return [Result](unsafeUninitializedCapacity: pieces) { results, initialized in
-    nonisolated(unsafe) let results = results
-    DispatchQueue.concurrentPerform(iterations: pieces) {
-      results.initializeElement(at: $0, to: body(piece($0, of: pieces, range)))
-    }
-    initialized = pieces
-  }
-}
-
-private func pieceCount(_ range: Range<Int>) -> Int {
-  let smallestPiece = 1 << 16
-  return max(1, min(coreCount, range.count / smallestPiece))
-}
-
-private func piece(_ index: Int, of pieces: Int, _ range: Range<Int>) -> Range<Int> {
-  range.lowerBound + range.count * index / pieces..<range.lowerBound + range.count * (index + 1)
-    / pieces
 }

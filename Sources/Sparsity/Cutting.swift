@@ -1,5 +1,7 @@
 // Cutting the merged network at a sparsity, exact to the weight.
 
+import Torch
+
 /// Masks for each sparsity: exactly so many weights go, and the task masks vote for what stays.
 ///
 /// Two looks at each task's scores: the first counts them by bucket, which bounds every weight's
@@ -55,10 +57,11 @@ func cut(
 
 /// The `kept`-th smallest bound of all weights: shared ones as settled, heads' by bucket.
 private func bound(
-  _ kept: Int, _ settled: ArraySlice<KeepRatio>, _ heads: [(value: KeepRatio, count: Int)]
+  _ kept: Int, _ settled: ArraySlice<KeepRatio>, _ heads: [(key: KeepRatio, count: Int)]
 ) -> KeepRatio {
   guard kept > 0 else { return .always }
-  return KeepRatio(raw: smallest(kept, of: settled, and: heads) { $0.raw })
+  return KeepRatio(
+    raw: settled.withKeys { smallest(kept, of: $0, and: heads.map { ($0.key.raw, $0.count) }) })
 }
 
 /// A cut that lies between two critical keep ratios, while the tasks settle what stays.
@@ -140,7 +143,8 @@ private struct Cut {
     guard missing > 0 else {
       return MergedMasks(network: network, merged: merged, tasks: masks, keepRatio: 0)
     }
-    let threshold = KeepRatio(raw: smallest(missing, of: open[...]) { $0.ratio.raw })
+    let threshold = KeepRatio(
+      raw: open.map(\.ratio.raw).withUnsafeBufferPointer { smallest(missing, of: $0) })
     var ties = missing - open.count { $0.ratio < threshold }
     for (place, ratio) in open where ratio <= threshold {
       if ratio == threshold {

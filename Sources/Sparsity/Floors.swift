@@ -8,9 +8,14 @@ func cutAboveFloors(
   _ network: PrunableNetwork, _ settings: MergeSettings, _ sparsities: [Double],
   scores: (_ task: Int) throws -> [Float]
 ) throws -> (masks: [MergedMasks], floors: [Bool]) {
-  var critical = try mergedKeepRatios(network, settings, scores: scores)
-  layFloors(settings.minimumLayerDensity, on: &critical, of: network)
-  let cuts = sparsities.map { select(network.keptCount(atSparsity: $0), of: critical[...]) }
+  let critical = layFloors(
+    settings.minimumLayerDensity, on: try mergedKeepRatios(network, settings, scores: scores),
+    of: network)
+  // The critical ratios that stay are the smallest.
+  let cuts = sparsities.map { sparsity in
+    let kept = network.keptCount(atSparsity: sparsity)
+    return critical[...].withKeys { select(kept, of: $0) }
+  }
   var tasks = cuts.map { _ in [[UInt8]]() }
   for task in network.tasks.indices {
     let ratios = try criticalKeepRatios(
@@ -18,15 +23,16 @@ func cutAboveFloors(
     for (index, cut) in cuts.enumerated() {
       tasks[index].append(
         ratios.enumerated().map { weight, ratio in
-          guard let threshold = cut.threshold, ratio <= threshold else { return 0 }
-          return ratio < threshold
+          guard let threshold = cut.threshold, ratio.raw <= threshold else { return 0 }
+          return ratio.raw < threshold
             ? 1 : cut.mask[network.place(ofWeight: weight, inTask: task)]
         })
     }
   }
   let masks = zip(cuts, tasks).map { cut, tasks in
     MergedMasks(
-      network: network, merged: cut.mask, tasks: tasks, keepRatio: cut.threshold?.value ?? 0)
+      network: network, merged: cut.mask, tasks: tasks,
+      keepRatio: cut.threshold.map { KeepRatio(raw: $0).value } ?? 0)
   }
   return (masks, critical.map { $0 == .always })
 }
@@ -51,31 +57,17 @@ func mergedKeepRatios(
 }
 
 /// Lets every ratio keep the best weights of each layer, so many that none falls below a density.
-private func layFloors(
-  _ density: Double, on critical: inout [KeepRatio], of network: PrunableNetwork
-) {
+private func layFloors(_ density: Double, on critical: [KeepRatio], of network: PrunableNetwork)
+  -> [KeepRatio]
+{
+  var floored = critical
   var start = 0
   for layer in network.layers {
-    let range = start..<start + layer.count
-    start = range.upperBound
+    let first = start
     let count = Int((density * Double(layer.count)).rounded(.up))
-    for (index, kept) in zip(range, select(count, of: critical[range]).mask) where kept == 1 {
-      critical[index] = .always
-    }
+    let floor = critical[first..<first + layer.count].withKeys { select(count, of: $0) }.mask
+    for (index, kept) in floor.enumerated() where kept == 1 { floored[first + index] = .always }
+    start += layer.count
   }
-}
-
-/// Keeps exactly `kept` weights, those with the smallest critical ratios, the first among equals; the
-/// threshold is the largest ratio that is kept.
-private func select(_ kept: Int, of critical: ArraySlice<KeepRatio>)
-  -> (threshold: KeepRatio?, mask: [UInt8])
-{
-  guard kept > 0 else { return (nil, critical.map { _ in 0 }) }
-  let threshold = KeepRatio(raw: smallest(kept, of: critical) { $0.raw })
-  var ties = kept - critical.count { $0 < threshold }
-  let mask = critical.map { ratio -> UInt8 in
-    if ratio == threshold { ties -= 1 }
-    return ratio < threshold || (ratio == threshold && ties >= 0) ? 1 : 0
-  }
-  return (threshold, mask)
+  return floored
 }

@@ -1,6 +1,6 @@
 // Ranking: every weight's critical keep ratio from its score, in linear time.
 
-import Dispatch
+import Torch
 
 /// The critical keep ratio of every weight of a task's network: from its rank among the weights of
 /// its scope, best score first. Equal scores share the first rank of their tie, so that a keep
@@ -48,51 +48,13 @@ public func selectTopK(
         guard count > 0 else { continue }
         let bucket = ranking.bucket(ofRank: count)
         let inside = ranking.mark(scores, undecided: bucket..<bucket + 1, in: mask)
-        let threshold = smallest(count - ranking.starts[bucket], of: inside[...]) { ~$0.bits }
+        let threshold = inside.map { ~$0.bits }.withUnsafeBufferPointer {
+          smallest(count - ranking.starts[bucket], of: $0)
+        }
         for entry in inside where ~entry.bits <= threshold { mask[Int(entry.position)] = 1 }
       }
     }
     return mask
-  }
-}
-
-/// The `count`-th smallest key (1-based) of many values and some that occur several times, by counting
-/// the keys' upper, then their lower 16 bits.
-func smallest<Value>(
-  _ count: Int, of values: ArraySlice<Value>, and repeated: [(value: Value, count: Int)] = [],
-  by key: @Sendable (Value) -> UInt32
-) -> UInt32 {
-  values.withUnsafeBufferPointer { values in
-    nonisolated(unsafe) let values = values
-    var remaining = count
-    /// The digit of the key sought; only keys that `digit` gives one are counted.
-    func select(_ digit: @Sendable (UInt32) -> UInt32?) -> UInt32 {
-      let parts = inParallel(values.indices) { range in
-        var counts = [Int](repeating: 0, count: 1 << 16)
-        counts.withUnsafeMutableBufferPointer { counts in
-          for index in range {
-            if let digit = digit(key(values[index])) { counts[Int(digit)] += 1 }
-          }
-        }
-        return counts
-      }
-      var counts = parts[0]
-      for part in parts.dropFirst() {
-        for digit in counts.indices { counts[digit] += part[digit] }
-      }
-      for (value, times) in repeated {
-        if let digit = digit(key(value)) { counts[Int(digit)] += times }
-      }
-      var selected = 0
-      while counts[selected] < remaining {
-        remaining -= counts[selected]
-        selected += 1
-      }
-      return UInt32(selected)
-    }
-    let high = select { $0 >> 16 }
-    let low = select { $0 >> 16 == high ? $0 & 0xFFFF : nil }
-    return high << 16 | low
   }
 }
 
@@ -139,7 +101,7 @@ private func rank(
   let occupied = (0..<buckets).filter { starts[$0] < starts[$0 + 1] }
   let work = BucketWork(
     entries: entries, starts: starts, ratios: ratios, offset: range.lowerBound, scope: scope)
-  DispatchQueue.concurrentPerform(iterations: occupied.count) { work.rank(occupied[$0]) }
+  inParallel(pieces: occupied.count) { work.rank(occupied[$0]) }
 }
 
 /// What the threads share while they rank bucket after bucket; no two touch the same bucket.

@@ -45,9 +45,9 @@ extension Tensor {
     try check(ct_add_absolute_product(raw, a.raw, b.raw))
   }
 
-  /// Multiplies element by element in place.
-  public func multiply(by other: Tensor) throws {
-    try check(ct_multiply_in_place(raw, other.raw))
+  /// Zeroes in place what a mask (uint8, of this shape) has 0 for.
+  public func keep(_ mask: Tensor) throws {
+    try check(ct_mask_in_place(raw, mask.raw))
   }
 
   /// Overwrites the values in place, keeping memory format and device.

@@ -47,7 +47,7 @@ extension UInt8: TensorScalar { public static var dtype: DType { .uint8 } }
 extension Int64: TensorScalar { public static var dtype: DType { .int64 } }
 
 /// A handle on a libtorch tensor. Copies of the handle share the storage; operations return new
-/// tensors unless their name says otherwise (`add(_:)`, `multiply(by:)`: in place).
+/// tensors unless their name says otherwise (`add(_:)`, `keep(_:)`: in place).
 public final class Tensor {
   let raw: OpaquePointer
 

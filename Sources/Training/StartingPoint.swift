@@ -3,6 +3,7 @@
 import Artifacts
 import Formatting
 import Networks
+import Sparsity
 import Torch
 
 /// A network ready to be scored or trained, with what files record about it.
@@ -118,5 +119,22 @@ extension Architecture {
     var same = other
     same.dropout = dropout
     return self == same
+  }
+}
+
+/// Random masks over the Erdős–Rényi kernel's densities: what dynamic training starts from.
+///
+/// - Parameter sparsity: the share of the prunable weights that goes, in [0, 1).
+public func randomMasks(of network: SceneNet, sparsity: Double, seed: UInt64) throws -> [Mask] {
+  let prunable = prunableNetwork(of: network.architecture).joint
+  let scores = try scoreImportance(
+    of: network, settings: ScoringSettings(criterion: .random, joint: true, batches: 0, seed: seed))
+  let merged = try merge(
+    prunable, MergeSettings(distribution: .erk), targets: [.sparsity(sparsity)]
+  ) { scores[$0].scores.flatMap(\.values) }
+  return merged.flatMap { masks in
+    slices(masks.merged, by: prunable.layers).map {
+      Mask($0.layer.name, shape: $0.layer.shape, Array($0.values))
+    }
   }
 }

@@ -54,11 +54,12 @@ public struct TaskSet: Sendable {
 
   /// Each task's loss on one batch, from one forward pass; nil where the batch has no valid pixel.
   func losses(
-    of network: SceneNet, on batch: TensorBatch, precision: Precision, dropout: Generator?
+    of network: SceneNet, on batch: TensorBatch, training: Bool = true, precision: Precision,
+    dropout: Generator?
   ) throws -> [Tensor?] {
     let predictions = try withPrecision(precision, on: network.device) {
       try network.predictions(
-        for: network.normalized(batch.images), training: true, using: dropout)
+        for: network.normalized(batch.images), training: training, using: dropout)
     }
     return try zip(zip(kinds, predictions), batch.targets).map { pair, target in
       try pair.0.loss(pair.1, target)
@@ -67,6 +68,11 @@ public struct TaskSet: Sendable {
 }
 
 extension TaskSet {
+  /// Σ loss_weight × task loss.
+  func weightedSum(_ losses: [Double]) -> Double {
+    zip(descriptions, losses).reduce(0) { $0 + $1.0.lossWeight * $1.1 }
+  }
+
   /// Σ loss_weight × task loss over the tasks that have one; nil when none has.
   func weightedSum(_ losses: [Tensor?]) throws -> Tensor? {
     var total: Tensor?

@@ -17,7 +17,7 @@ enum Main {
 }
 
 enum Work: String, ExpressibleByArgument, CaseIterable {
-  case score, train, merge
+  case score, train, update, merge, sparsity
 }
 
 struct Bench: ParsableCommand {
@@ -27,7 +27,11 @@ struct Bench: ParsableCommand {
     usage: "bench score --tasks 5 --steps 3 --precision bfloat16",
     version: version)
 
-  @Argument(help: "score, train or merge.") var work: Work
+  @Argument(
+    help: """
+      score, train, update (a step that drops and grows), merge (at a keep ratio) or sparsity.
+      """)
+  var work: Work
   @Option(help: "2 (seg, sn) or 5 tasks.") var tasks = 2
   @Option(help: "Steps to time, after one to warm up.") var steps = 3
   @Option(help: "Images per batch.") var batchSize = 2
@@ -51,7 +55,7 @@ struct Bench: ParsableCommand {
       heads: Architecture.heads(for: dataset.tasks))
     let timer = StepTimer()
     switch work {
-    case .score, .train:
+    case .score, .train, .update:
       let network = try SceneNet(architecture, seed: 1, on: machine.device)
       let source = try BatchSource(
         dataset, batchSize: batchSize, order: .shuffled, augments: false, crop: nil, seed: 1)
@@ -62,34 +66,39 @@ struct Bench: ParsableCommand {
             criterion: .static, joint: false, batches: steps + 1, machine: machine, seed: 1)
         ) { _ in timer.step() }
       } else {
-        _ = try train(
+        let schedule = DropSchedule(every: 1, until: steps + 2, dropRate: 0.5)
+        let trainer = try Trainer(
           network, tasks: TaskSet(dataset.tasks), on: source, masks: masks(of: architecture),
           settings: TrainingSettings(
             steps: steps + 1, learningRate: 1e-4, weightDecay: 5e-4, decayEvery: nil, decay: 1,
-            machine: machine, seed: 1)
-        ) { _ in timer.step() }
+            machine: machine, seed: 1,
+            dynamic: work == .update ? DynamicSettings(schedule: schedule) : nil))
+        for _ in 0...steps {
+          _ = try trainer.advance()
+          timer.step()
+        }
       }
-    case .merge:
+    case .merge, .sparsity:
       let network = prunableNetwork(of: architecture)
       let generator = try Generator(seed: 1)
       let scores = try network.tasks.indices.map {
         try Tensor.uniform(0, 1, shape: [network.count(ofTask: $0)], using: generator)
           .array(of: Float.self)
       }
+      let target = work == .merge ? KeepTarget.keepRatio(0.08) : .sparsity(0.9)
       for _ in 0...steps {
-        _ = try merge(network, MergeSettings(), targets: [.sparsity(0.9)]) { scores[$0] }
+        _ = try merge(network, MergeSettings(), targets: [target]) { scores[$0] }
         timer.step()
       }
     }
   }
 
-  /// Random masks that keep a tenth.
+  /// Masks that keep a tenth, all over the place.
   private func masks(of architecture: Architecture) -> [Mask] {
-    var random = SystemRandomNumberGenerator()
-    return architecture.prunable.map { parameter in
+    architecture.prunable.map { parameter in
       Mask(
         parameter.name, shape: parameter.shape,
-        (0..<parameter.count).map { _ in random.next() % 10 == 0 ? 1 : 0 })
+        (0..<parameter.count).map { $0 &* 2_654_435_761 % 10 == 0 ? 1 : 0 })
     }
   }
 }

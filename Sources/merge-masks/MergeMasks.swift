@@ -133,7 +133,11 @@ struct MergeMasks: ParsableCommand {
         throw OptionError("--sparsity \(text)", "must lie in [0, 1)")
       }
       return entries.map { text, value in
-        (.sparsity(value), value, entries.count == 1 ? output.output : path(for: text))
+        (
+          .sparsity(value), value,
+          entries.count == 1
+            ? output.output : OutputFile.path(beside: output.output, "-\(text)")
+        )
       }
     }
     let ratio = keepRatio ?? 1
@@ -141,14 +145,6 @@ struct MergeMasks: ParsableCommand {
       throw OptionError("--keep-ratio \(ratio)", "must lie in (0, 1]")
     }
     return [(.keepRatio(ratio), nil, output.output)]
-  }
-
-  /// masks.h5 → masks-0.9.h5.
-  private func path(for sparsity: String) -> String {
-    let parts = output.output.split(separator: "/", omittingEmptySubsequences: false)
-    let name = String(parts.last ?? "")
-    let stem = name.hasSuffix(".h5") ? String(name.dropLast(3)) : name
-    return (parts.dropLast().map(String.init) + ["\(stem)-\(sparsity).h5"]).joined(separator: "/")
   }
 
   private func write(

@@ -7,6 +7,8 @@ import Datasets
 import Formatting
 import NetworkOptions
 import Networks
+import Reporting
+import Sparsity
 import Torch
 import Training
 
@@ -20,27 +22,38 @@ enum Main {
 enum Mode: String, ExpressibleByArgument, CaseIterable {
   case dense
   case `static`
+  case dynamic
 }
 
 struct SparseTrain: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: toolName,
-    abstract: "Train a multi-task network, dense or with fixed masks.",
+    abstract: "Train a multi-task network: dense, with fixed masks, or with masks that change.",
     usage: """
       sparse-train --data dataset.h5 --model initial.h5 --masks masks.h5 --steps 1000 -o model.h5
+             sparse-train --data dataset.h5 --model initial.h5 --mode dynamic --sparsity 0.9 \
+      --steps 1000 -o model.h5
              sparse-train --data dataset.h5 --width 16 --head-width 64 --steps 0 -o initial.h5
       """,
     discussion: """
       Adam on the weighted sum of the tasks' losses. Weights that the masks prune stay exactly 0. \
       --steps 0 writes the weights that training would start from. Without --model the initial \
       weights are drawn from --seed, or again as the masks record.
+
+      --mode dynamic drops the smallest weights every --update-every steps and grows those that \
+      the tasks' gradients ask for. It starts from --masks, or from random masks of --sparsity.
+
+      SIGINT and SIGTERM finish the step and write a checkpoint beside the output \
+      (model-checkpoint.h5); --resume goes on from there as if training had never stopped.
       """,
     version: version)
 
   @Option(help: "The data set; its training images are used.") var data: String
   @Option(help: "The model to start from (default: a new network).") var model: String?
-  @Option(help: "Masks of the weights that stay.") var masks: String?
-  @Option(help: "dense or static (fixed masks); the default is static where there are masks.")
+  @Option(help: "Masks of the weights that stay, or that dynamic training starts with.")
+  var masks: String?
+  @Option(
+    help: "dense, static (fixed masks) or dynamic; the default is static where there are masks.")
   var mode: Mode?
   @Flag(help: "Accept masks that were made for other weights of the same architecture.")
   var allowOtherWeights = false
@@ -51,6 +64,8 @@ struct SparseTrain: ParsableCommand {
   @Option(help: "Steps between two decays of the learning rate (default: never).")
   var decayEvery: Int?
   @Option(help: "Factor of each decay.") var decay = 0.5
+  @OptionGroup(title: "Dynamic training") var dynamic: DynamicOptions
+  @OptionGroup(title: "Checkpoints and logs") var keeping: RunOptions
   @OptionGroup var batch: BatchOptions
   @OptionGroup var machine: MachineOptions
   @OptionGroup var common: CommonOptions
@@ -71,42 +86,79 @@ struct SparseTrain: ParsableCommand {
     if mode == .static, masks == nil, model == nil {
       throw ValidationError("--mode static needs --masks, or a --model that has masks")
     }
+    if mode == .dynamic {
+      try dynamic.check(steps: steps)
+      if masks != nil, dynamic.sparsity != nil {
+        throw ValidationError("--sparsity goes with no --masks: they have their own")
+      }
+    } else if let option = dynamic.given.first {
+      throw ValidationError("\(option) goes with --mode dynamic")
+    }
   }
 
   func run() throws {
     try OutputFile.check(output.output)
     let machine = try machine.prepare(common)
     let dataset = try DatasetFile(opening: data)
+    // Resuming changes nothing in the result, so it is no part of its record.
     var provenance = Provenance(
-      createdBy: "\(toolName) \(version)", command: commandLine, seed: common.seed)
+      createdBy: "\(toolName) \(version)", command: recordedCommandLine(without: ["--resume"]),
+      seed: common.seed)
     try provenance.add(dataset.reader)
+    if keeping.validateEvery != nil { _ = try dataset.info(.validation) }
     let masksFile = try masks.map(MasksFile.init(opening:))
     let start = try startingPoint(dataset, masksFile, machine, &provenance)
     try start.network.architecture.check(
       fits: dataset.reader, tasks: dataset.tasks, network: masks ?? model ?? "the network")
-    let fixedMasks = try fixedMasks(start, masksFile, &provenance)
+    let startingMasks = try startingMasks(start, masksFile, &provenance)
 
-    let tasks = TaskSet(dataset.tasks)
-    let progress = Progress("train", total: steps, quiet: common.quiet)
-    let (history, empty) = try train(
-      start.network, tasks: tasks, on: batch.source(of: dataset, seed: common.seed),
-      masks: fixedMasks,
+    let trainer = try Trainer(
+      start.network, tasks: TaskSet(dataset.tasks),
+      on: batch.source(of: dataset, seed: common.seed), masks: startingMasks,
       settings: TrainingSettings(
         steps: steps, learningRate: learningRate, weightDecay: weightDecay, decayEvery: decayEvery,
-        decay: decay, machine: machine, seed: common.seed)
-    ) { step in
-      progress.update(step.step, describe(step, seconds: progress.seconds))
+        decay: decay, machine: machine, seed: common.seed,
+        dynamic: mode == .dynamic ? dynamic.settings(steps: steps) : nil))
+    let training = TrainingRun(
+      trainer,
+      RunPlan(
+        output: output.output, architecture: start.architecture, stepsBefore: start.step,
+        provenance: provenance, settings: settings, checkpointEvery: keeping.checkpointEvery,
+        validateEvery: keeping.validateEvery, keepsBest: keeping.keepBest))
+    let first = keeping.resume ? try training.resume() : nil
+    if let first { common.say("going on after step \(first) from \(training.plan.checkpoint)") }
+    let log = try TrainingLog(
+      first: first ?? 0, steps: steps, batchSize: batch.batchSize, keeping, quiet: common.quiet)
+    let isDone = try Interruption.deferring {
+      try training.run(until: { Interruption.signal != nil }) { try log.tell($0) }
     }
-    progress.finish()
-    for line in empty.warnings(of: steps) { common.warn(toolName, line) }
-    let (parameters, buffers) = try start.network.snapshot()
-    try ModelFile.write(
-      output.output,
-      Model(
-        architecture: start.architecture, step: start.step + steps, parameters: parameters,
-        buffers: buffers, masks: fixedMasks, history: steps > 0 ? history : nil),
-      provenance: provenance)
-    common.say(summary(history, seconds: progress.seconds))
+    log.finish()
+    for line in trainer.empty.warnings(of: steps - (first ?? 0)) { common.warn(toolName, line) }
+    guard isDone else {
+      common.warn(
+        toolName,
+        "interrupted after step \(trainer.step); --resume goes on from \(training.plan.checkpoint)")
+      throw ExitCode(128 + (Interruption.signal ?? 0))
+    }
+    common.say(summary(trainer, log))
+  }
+
+  /// What shapes the result besides the inputs, by option. More steps than before are allowed.
+  private var settings: [String: String] {
+    var settings = [
+      "learning-rate": "\(learningRate)", "weight-decay": "\(weightDecay)", "decay": "\(decay)",
+      "decay-every": decayEvery.map(String.init) ?? "never", "seed": "\(common.seed)",
+      "precision": machine.precision.rawValue, "batch-size": "\(batch.batchSize)",
+      "order": batch.order.rawValue, "augment": "\(batch.augment)",
+      "mode": mode?.rawValue ?? "default",
+    ]
+    settings["crop"] = batch.crop.map { "\($0.size.height)x\($0.size.width)" }
+    settings["dropout"] = batch.dropout.map { "\($0)" }
+    settings["validate-every"] = keeping.validateEvery.map(String.init)
+    if mode == .dynamic {
+      settings.merge(dynamic.description(steps: steps)) { $1 }
+    }
+    return settings
   }
 
   private func startingPoint(
@@ -123,8 +175,8 @@ struct SparseTrain: ParsableCommand {
       on: machine.device)
   }
 
-  /// The masks to train with: the file's, or those that the model has.
-  private func fixedMasks(
+  /// The masks to train with: the file's, those that the model has, or random ones.
+  private func startingMasks(
     _ start: StartingPoint, _ file: MasksFile?, _ provenance: inout Provenance
   ) throws -> [Mask] {
     if let file {
@@ -133,25 +185,30 @@ struct SparseTrain: ParsableCommand {
       return file.masks
     }
     if mode == .dense { return [] }
-    if mode == .static, start.masks.isEmpty {
-      throw OptionError("--mode static", "\(model ?? "the model") has no masks; give --masks")
+    if let sparsity = dynamic.sparsity {
+      return try randomMasks(of: start.network, sparsity: sparsity, seed: common.seed)
+    }
+    if mode == .static || mode == .dynamic, start.masks.isEmpty {
+      throw OptionError(
+        "--mode \(mode?.rawValue ?? "")",
+        "\(model ?? "the network") has no masks; give --masks"
+          + (mode == .dynamic ? " or --sparsity" : ""))
     }
     return start.masks
   }
 
-  private func describe(_ step: TrainingStep, seconds: Double) -> String {
-    let tasks = step.taskLosses.map { "\($0.task) \(Format.number($0.loss))" }
-    let rate = Double(step.step * batch.batchSize) / seconds
-    return "loss \(Format.number(step.loss)) (\(tasks.joined(separator: ", ")))  "
-      + "\(Format.fixed(rate, 1)) images/s"
-  }
-
-  private func summary(_ history: TrainingHistory, seconds: Double) -> String {
+  private func summary(_ trainer: Trainer, _ log: TrainingLog) -> String {
+    let history = trainer.history
     guard let loss = history.losses.last, let first = history.losses.first else {
       return "\(output.output): initial weights"
     }
-    let rate = Double(steps * batch.batchSize) / seconds
-    return "\(output.output): \(Format.count(steps)) steps in \(Format.fixed(seconds, 1)) s "
-      + "(\(Format.fixed(rate, 1)) images/s), loss \(Format.number(first)) → \(Format.number(loss))"
+    var text =
+      "\(output.output): \(Format.count(steps)) steps in \(Format.fixed(log.seconds, 1)) s "
+      + "(\(Format.fixed(log.imagesPerSecond, 1)) images/s), loss \(Format.number(first)) → "
+      + Format.number(loss)
+    if let best = history.validations.min(by: { $0.loss < $1.loss }) {
+      text += ", best validation loss \(Format.number(best.loss)) at step \(best.step)"
+    }
+    return text
   }
 }

@@ -69,12 +69,40 @@ import Torch
     #expect(try tensor.array(of: Float.self) == [11, 22, 33])
     try tensor.add(other, times: -0.5)
     #expect(try tensor.array(of: Float.self) == [6, 12, 18])
-    try tensor.multiply(by: other)
-    #expect(try tensor.array(of: Float.self) == [60, 240, 540])
     try tensor.assign(other)
     #expect(try tensor.array(of: Float.self) == [10, 20, 30])
     try tensor.add(tensor)
     #expect(try other.array(of: Float.self) == [10, 20, 30])
+  }
+
+  @Test(arguments: [false, true])
+  func aMaskZeroesWhatItPrunes(_ channelsLast: Bool) throws {
+    let (source, values) = try randomTensor([2, 3, 4, 5])
+    let mask = (0..<values.count).map { UInt8($0 % 3 == 0 ? 1 : 0) }
+    // Alike or not, the formats of tensor and mask do not matter.
+    let tensor = channelsLast ? try source.channelsLast() : source
+    for kept in [
+      try Tensor(mask, shape: [2, 3, 4, 5]), try Tensor(mask, shape: [2, 3, 4, 5]).channelsLast(),
+    ] {
+      try tensor.keep(kept)
+      let masked: [Float] = try tensor.array()
+      #expect(masked == zip(values, mask).map { $1 == 1 ? $0 : 0 })
+      #expect(masked.allSatisfy { $0 != 0 || $0.bitPattern == 0 })
+    }
+  }
+
+  @Test func aMaskIsAByteForEachElement() throws {
+    let tensor = try Tensor.full(1, shape: [2, 3])
+    _ = expectTorchError { try tensor.keep(Tensor([1, 0] as [UInt8], shape: [2])) }
+    _ = expectTorchError { try tensor.keep(Tensor.full(1, shape: [2, 3])) }
+    #expect(try tensor.array(of: Float.self) == [1, 1, 1, 1, 1, 1])
+  }
+
+  @Test func loopsOnAllThreadsCoverTheirRangeOnce() throws {
+    for count in [0, 1, 70_000, 1_000_003] {
+      let sums = inParallel(0..<count) { range in range.reduce(0, +) }
+      #expect(sums.reduce(0, +) == count * (count - 1) / 2)
+    }
   }
 
   @Test func assigningKeepsTheOrderWhateverTheMemoryFormat() throws {
@@ -99,7 +127,7 @@ import Torch
   @Test func inPlaceOperationsOnALeafThatIsDifferentiatedAreAnError() throws {
     let leaf = try Tensor.full(1, shape: [2])
     try leaf.requireGradient()
-    _ = expectTorchError { try leaf.multiply(by: leaf) }
+    _ = expectTorchError { try leaf.add(leaf) }
     #expect(try leaf.array(of: Float.self) == [1, 1])
   }
 }

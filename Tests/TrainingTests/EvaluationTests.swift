@@ -14,7 +14,9 @@ import Training
     try withScenes(1, tasks: [.seg, .sn, .depth]) { dataset in
       try withFolder { folder in
         let network = try smallNetwork(dataset)
-        try applyMasks(masks, to: network)
+        _ = try train(
+          network, tasks: TaskSet(dataset.tasks), on: sequential(dataset, batchSize: 1),
+          masks: masks, settings: settings(steps: 0))
         let (parameters, buffers) = try network.snapshot()
         let path = folder + "/model.h5"
         try ModelFile.write(

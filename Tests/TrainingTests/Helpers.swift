@@ -5,6 +5,7 @@ import Datasets
 import HDF5
 import Networks
 import TestSupport
+import Testing
 import Torch
 import Training
 
@@ -116,4 +117,17 @@ func settings(steps: Int, rate: Double = 1e-3, seed: UInt64 = 1) -> TrainingSett
   TrainingSettings(
     steps: steps, learningRate: rate, weightDecay: 5e-4, decayEvery: nil, decay: 1,
     machine: Machine(), seed: seed)
+}
+
+/// Trains to the last step.
+@discardableResult
+func train(
+  _ network: SceneNet, tasks: TaskSet, on source: BatchSource, masks: [Mask],
+  settings: TrainingSettings
+) throws -> (history: TrainingHistory, empty: EmptyTargets) {
+  let trainer = try Trainer(network, tasks: tasks, on: source, masks: masks, settings: settings)
+  for step in 1...max(1, settings.steps) where step <= settings.steps {
+    #expect(try trainer.advance().step == step)
+  }
+  return (trainer.history, trainer.empty)
 }

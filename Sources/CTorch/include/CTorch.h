@@ -34,6 +34,9 @@ void ct_free_text(CError text);
 // The process: threads, memory, devices.
 void ct_keep_freed_memory(void);
 CError ct_set_threads(int count);
+int ct_threads(void);
+// Runs body(0 ... pieces - 1) on libtorch's threads; body throws nothing.
+CError ct_parallel(int pieces, void (*body)(int piece, void *context), void *context);
 bool ct_cuda_available(void);
 
 // Tensors: making, reading, releasing.
@@ -66,7 +69,7 @@ CError ct_sum_over(CTensor **out, const CTensor *a, int dimension);
 CError ct_argmax(CTensor **out, const CTensor *a, int dimension);
 CError ct_add_in_place(CTensor *a, const CTensor *b, double factor);
 CError ct_add_absolute_product(CTensor *sum, const CTensor *a, const CTensor *b);  // sum += |a · b|
-CError ct_multiply_in_place(CTensor *a, const CTensor *b);
+CError ct_mask_in_place(CTensor *tensor, const CTensor *mask);  // 0 where the uint8 mask is 0
 CError ct_copy_in_place(CTensor *a, const CTensor *b);
 
 // Layers of a network.

@@ -1,0 +1,155 @@
+// /history of a model.h5: what training recorded as it went.
+
+import HDF5
+
+/// What training recorded; the columns have one value per step, validation or update.
+public struct TrainingHistory: Sendable {
+  public var steps: [Int64] = []
+  public var learningRates: [Double] = []
+  /// The weighted sum of the tasks' losses.
+  public var losses: [Double] = []
+  /// By task, in the data set's order.
+  public var taskLosses: [(task: String, values: [Double])]
+  /// Seconds since training began.
+  public var seconds: [Double] = []
+  public var validations: [Validation] = []
+  public var updates: [MaskUpdate] = []
+
+  public init(tasks: [String]) { taskLosses = tasks.map { ($0, []) } }
+
+  /// Losses over the validation images.
+  public struct Validation: Sendable, Equatable {
+    /// Steps done.
+    public let step: Int
+    /// The weighted sum.
+    public let loss: Double
+    /// In task order.
+    public let taskLosses: [Double]
+
+    public init(step: Int, loss: Double, taskLosses: [Double]) {
+      self.step = step
+      self.loss = loss
+      self.taskLosses = taskLosses
+    }
+  }
+
+  /// One change of the masks in dynamic training.
+  public struct MaskUpdate: Sendable, Equatable {
+    /// The step, from 0, that began with it.
+    public let step: Int
+    /// In 0...1.
+    public let dropRate: Double
+    /// Numbers of weights.
+    public let dropped: Int
+    public let grown: Int
+    /// Shares of all prunable weights.
+    public let densityBefore: Double
+    public let densityAfter: Double
+    /// Backbone weights that all tasks wanted to grow over those that any wanted; NaN for a single
+    /// task, and where none wanted any.
+    public let agreement: Double
+
+    public init(
+      step: Int, dropRate: Double, dropped: Int, grown: Int, densityBefore: Double,
+      densityAfter: Double, agreement: Double
+    ) {
+      self.step = step
+      self.dropRate = dropRate
+      self.dropped = dropped
+      self.grown = grown
+      self.densityBefore = densityBefore
+      self.densityAfter = densityAfter
+      self.agreement = agreement
+    }
+  }
+}
+
+extension ArtifactWriter {
+  func write(_ history: TrainingHistory) throws {
+    func column<T: HDF5Scalar>(_ name: String, _ values: [T]) throws {
+      try write("history/" + name, values, shape: [values.count])
+    }
+    try naming { _ = try root.createGroup("history") }
+    try column("step", history.steps)
+    try column("learning_rate", history.learningRates)
+    try column("loss", history.losses)
+    for (task, values) in history.taskLosses { try column("loss_\(task)", values) }
+    try column("seconds", history.seconds)
+    if !history.validations.isEmpty {
+      let validations = history.validations
+      try naming { _ = try root.createGroup("history/validation") }
+      try column("validation/step", validations.map { Int64($0.step) })
+      try column("validation/loss", validations.map(\.loss))
+      for (index, row) in history.taskLosses.enumerated() {
+        try column("validation/loss_\(row.task)", validations.map { $0.taskLosses[index] })
+      }
+    }
+    if !history.updates.isEmpty {
+      let updates = history.updates
+      try naming { _ = try root.createGroup("history/updates") }
+      try column("updates/step", updates.map { Int64($0.step) })
+      try column("updates/drop_rate", updates.map(\.dropRate))
+      try column("updates/dropped", updates.map { Int64($0.dropped) })
+      try column("updates/grown", updates.map { Int64($0.grown) })
+      try column("updates/density_before", updates.map(\.densityBefore))
+      try column("updates/density_after", updates.map(\.densityAfter))
+      try column("updates/agreement", updates.map(\.agreement))
+    }
+  }
+}
+
+extension ArtifactReader {
+  /// The history of a model; nil where it has none.
+  ///
+  /// - Throws: ``ArtifactError`` when a column is missing or columns differ in length.
+  func readHistory(tasks: [String]) throws -> TrainingHistory? {
+    guard root.contains("history") else { return nil }
+    func column<T: HDF5Scalar>(_ name: String, _ count: Int? = nil, of type: T.Type = T.self) throws
+      -> [T]
+    {
+      let dataset = try root.dataset("history/" + name)
+      let values = try dataset.read(as: T.self)
+      guard values.count == count ?? values.count else {
+        throw error(dataset.path, "expected \(count ?? 0) values, found \(values.count)")
+      }
+      return values
+    }
+    var history = TrainingHistory(tasks: tasks)
+    history.steps = try column("step")
+    let count = history.steps.count
+    history.learningRates = try column("learning_rate", count)
+    history.losses = try column("loss", count)
+    history.taskLosses = try tasks.map { ($0, try column("loss_\($0)", count)) }
+    history.seconds = try column("seconds", count)
+    if root.contains("history/validation") {
+      let steps = try column("validation/step", of: Int64.self)
+      let losses = try column("validation/loss", steps.count, of: Double.self)
+      let taskLosses = try tasks.map {
+        try column("validation/loss_\($0)", steps.count, of: Double.self)
+      }
+      history.validations = steps.indices.map { row in
+        TrainingHistory.Validation(
+          step: Int(steps[row]), loss: losses[row], taskLosses: taskLosses.map { $0[row] })
+      }
+    }
+    if root.contains("history/updates") {
+      let steps = try column("updates/step", of: Int64.self)
+      func updates<T: HDF5Scalar>(_ name: String, of type: T.Type) throws -> [T] {
+        try column("updates/" + name, steps.count)
+      }
+      let rates = try updates("drop_rate", of: Double.self)
+      let dropped = try updates("dropped", of: Int64.self)
+      let grown = try updates("grown", of: Int64.self)
+      let before = try updates("density_before", of: Double.self)
+      let after = try updates("density_after", of: Double.self)
+      let agreement = try updates("agreement", of: Double.self)
+      history.updates = steps.indices.map { row in
+        TrainingHistory.MaskUpdate(
+          step: Int(steps[row]), dropRate: rates[row], dropped: Int(dropped[row]),
+          grown: Int(grown[row]), densityBefore: before[row], densityAfter: after[row],
+          agreement: agreement[row])
+      }
+    }
+    return history
+  }
+}

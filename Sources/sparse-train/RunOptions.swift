@@ -1,0 +1,98 @@
+// Options of sparse-train about masks that change, and about what a run keeps and tells.
+
+import ArgumentParser
+import Sparsity
+import Training
+
+extension Arbiter: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
+
+/// How masks change.
+struct DynamicOptions: ParsableArguments {
+  @Option(help: "Share of the prunable weights that random masks to start from leave out.")
+  var sparsity: Double?
+  @Option(help: "Steps between two updates of the masks (default: 50).") var updateEvery: Int?
+  @Option(help: "Step of the last drop (default: three quarters of --steps).")
+  var updateUntil: Int?
+  @Option(help: "Share of the weights that the first update drops (default: 0.5).")
+  var dropRate: Double?
+  @Option(
+    help: """
+      Who must want to grow a shared weight: union, intersection, majority or at-least:M \
+      (default: union).
+      """)
+  var arbiter: Arbiter?
+  @Flag(help: "Grow by the weighted sum of the losses instead of each task's own (RigL).")
+  var joint = false
+
+  /// The options that were given.
+  var given: [String] {
+    [
+      sparsity.map { _ in "--sparsity" }, updateEvery.map { _ in "--update-every" },
+      updateUntil.map { _ in "--update-until" }, dropRate.map { _ in "--drop-rate" },
+      arbiter.map { _ in "--arbiter" }, joint ? "--joint" : nil,
+    ].compactMap { $0 }
+  }
+
+  func check(steps: Int) throws {
+    if let sparsity, !(0..<1).contains(sparsity) {
+      throw ValidationError("--sparsity \(sparsity): must lie in [0, 1)")
+    }
+    if let updateEvery, updateEvery < 1 {
+      throw ValidationError("--update-every \(updateEvery): must be at least 1")
+    }
+    if let updateUntil, !(1...max(steps, 1)).contains(updateUntil) {
+      throw ValidationError("--update-until \(updateUntil): must be in 1...\(max(steps, 1))")
+    }
+    if let dropRate, !(0...1).contains(dropRate) {
+      throw ValidationError("--drop-rate \(dropRate): must lie in [0, 1]")
+    }
+  }
+
+  func settings(steps: Int) -> DynamicSettings {
+    DynamicSettings(
+      schedule: DropSchedule(
+        every: updateEvery ?? 50, until: updateUntil ?? max(1, steps * 3 / 4),
+        dropRate: dropRate ?? 0.5),
+      arbiter: arbiter ?? .union, joint: joint)
+  }
+
+  /// The settings by option.
+  func description(steps: Int) -> [String: String] {
+    let settings = settings(steps: steps)
+    var description = [
+      "update-every": "\(settings.schedule.every)", "update-until": "\(settings.schedule.until)",
+      "drop-rate": "\(settings.schedule.dropRate)", "arbiter": "\(settings.arbiter)",
+      "joint": "\(settings.joint)",
+    ]
+    description["sparsity"] = sparsity.map { "\($0)" }
+    return description
+  }
+}
+
+/// What a run keeps and tells.
+struct RunOptions: ParsableArguments {
+  @Option(help: "Steps between two checkpoints (default: only when interrupted).")
+  var checkpointEvery: Int?
+  @Flag(help: "Go on from the checkpoint beside the output, where there is one.")
+  var resume = false
+  @Option(help: "Steps between two looks at the validation images (default: never).")
+  var validateEvery: Int?
+  @Flag(help: "Keep the model with the smallest validation loss beside the output (model-best.h5).")
+  var keepBest = false
+  @Option(help: "Print a line every so many steps (default: now and then).") var logEvery: Int?
+  @Option(help: "Write TensorBoard event files to this folder.") var tensorboard: String?
+
+  func validate() throws {
+    for (option, value) in [
+      ("--checkpoint-every", checkpointEvery), ("--validate-every", validateEvery),
+      ("--log-every", logEvery),
+    ] {
+      if let value, value < 1 { throw ValidationError("\(option) \(value): must be at least 1") }
+    }
+    if keepBest, validateEvery == nil {
+      throw ValidationError("--keep-best needs --validate-every")
+    }
+  }
+}

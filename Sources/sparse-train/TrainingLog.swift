@@ -1,0 +1,63 @@
+// What sparse-train tells as it goes: on the terminal, and to TensorBoard.
+
+import CommandLine
+import Formatting
+import Reporting
+import Training
+
+final class TrainingLog {
+  private let progress: Progress
+  private let events: EventLog?
+  private let batchSize: Int
+  private let first: Int
+  private let logEvery: Int?
+  private var last: Int
+
+  /// - Parameter first: steps done before.
+  init(first: Int, steps: Int, batchSize: Int, _ options: RunOptions, quiet: Bool) throws {
+    self.first = first
+    self.batchSize = batchSize
+    logEvery = options.logEvery
+    last = first
+    progress = Progress("train", total: steps, startingAt: first, quiet: quiet)
+    events = try options.tensorboard.map { try EventLog(folder: $0, firstStep: first + 1) }
+  }
+
+  var seconds: Double { progress.seconds }
+  var imagesPerSecond: Double { Double((last - first) * batchSize) / seconds }
+
+  func tell(_ event: TrainingEvent) throws {
+    switch event {
+    case .step(let step):
+      last = step.step
+      if let logEvery {
+        if step.step % logEvery == 0 { progress.line(step.step, describe(step)) }
+      } else {
+        progress.update(step.step, describe(step))
+      }
+      try events?.add(
+        [("learning_rate", step.learningRate), ("loss/total", step.loss)]
+          + step.taskLosses.map { ("loss/\($0.task)", $0.loss) }, step: step.step)
+    case .update(let update):
+      try events?.add(
+        [
+          ("masks/density", update.densityAfter), ("masks/drop_rate", update.dropRate),
+          ("masks/dropped", Double(update.dropped)), ("masks/grown", Double(update.grown)),
+        ] + (update.agreement.isNaN ? [] : [("masks/agreement", update.agreement)]),
+        step: update.step)
+    case .validation(let validation, let isBest):
+      progress.line(
+        validation.step,
+        "validation loss \(Format.number(validation.loss))" + (isBest ? ", the best so far" : ""))
+      try events?.add([("loss/validation", validation.loss)], step: validation.step)
+    }
+  }
+
+  func finish() { progress.finish() }
+
+  private func describe(_ step: TrainingStep) -> String {
+    let tasks = step.taskLosses.map { "\($0.task) \(Format.number($0.loss))" }
+    return "loss \(Format.number(step.loss)) (\(tasks.joined(separator: ", ")))  "
+      + "\(Format.fixed(imagesPerSecond, 1)) images/s"
+  }
+}

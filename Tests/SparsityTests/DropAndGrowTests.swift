@@ -1,0 +1,152 @@
+// Dropping and growing: against the published implementation's, and their properties.
+
+import HDF5
+import Sparsity
+import TestSupport
+import Testing
+
+@Suite struct DropAndGrowTests {
+  private let dynamicCases = ReferenceCase.all.filter { $0.name != "taskonomy" }
+
+  private func mask(_ group: Group, _ layer: String) throws -> [UInt8] {
+    try group.dataset(layer).read(as: UInt8.self)
+  }
+
+  @Test func oneDropIsThePublishedOne() throws {
+    for reference in dynamicCases {
+      let dynamic = try reference.openExpected().group("dynamic")
+      let (before, after) = (try dynamic.group("masks_before"), try dynamic.group("masks_pruned"))
+      let rate: Double = try dynamic.attribute("drop_rate")
+      for layer in try before.datasetNames() {
+        let density: Double = try dynamic.group("erk").attribute(String(layer.dropLast(7)))
+        let kept = drop(
+          try dynamic.floats("weights/" + layer), mask: try mask(before, layer),
+          targetDensity: density, rate: rate)
+        #expect(try kept == mask(after, layer), "\(reference) \(layer)")
+      }
+    }
+  }
+
+  @Test func oneGrowthIsThePublishedOne() throws {
+    for reference in dynamicCases {
+      let dynamic = try reference.openExpected().group("dynamic")
+      let (pruned, grown) = (try dynamic.group("masks_pruned"), try dynamic.group("masks_grown"))
+      for layer in try pruned.datasetNames() {
+        let density: Double = try dynamic.group("erk").attribute(String(layer.dropLast(7)))
+        let present = try mask(pruned, layer)
+        var expected = try mask(grown, layer)
+        let wishes = try reference.tasks.compactMap { task -> [UInt8]? in
+          guard dynamic.contains("gradients/\(task)/\(layer)") else { return nil }
+          let gradients = try dynamic.floats("gradients/\(task)/\(layer)")
+          // The published code keeps ties with the last gradient whole; here the count is exact,
+          // and a tie of gradients that are 0 grows in order.
+          for (weight, gradient) in gradients.enumerated() where gradient == 0 {
+            expected[weight] = present[weight]
+          }
+          return growth(gradients, mask: present, targetDensity: density)
+            .enumerated().map { gradients[$0.offset] == 0 ? 0 : $0.element }
+        }
+        let union = arbitrate([present[...]] + wishes.map { $0[...] }, votes: 1)
+        // Where (d − c) · N is whole, the published floating-point numbers come out just below it and
+        // grow one weight less.
+        let count = density * Double(present.count) - Double(present.reduce(0) { $0 + Int($1) })
+        if abs(count - count.rounded()) < 1e-9 {
+          let more = zip(union, expected).filter { $0 != $1 }
+          #expect(more.count <= reference.tasks.count && more.allSatisfy { $0 > $1 })
+        } else {
+          #expect(union == expected, "\(reference) \(layer)")
+        }
+      }
+    }
+  }
+
+  @Test func aDropKeepsTheLargestWeights() throws {
+    var random = SeededRandom(3)
+    for count in [10, 1000, 100_000] {
+      let weights = random.floats(count, in: -1..<1)
+      let mask = (0..<count).map { _ in UInt8(Bool.random(using: &random) ? 1 : 0) }
+      let present = mask.reduce(0) { $0 + Int($1) }
+      let kept = drop(
+        weights, mask: mask, targetDensity: Double(present) / Double(count), rate: 0.3)
+      let left = kept.reduce(0) { $0 + Int($1) }
+      #expect(left == present - Int((0.3 * Double(present)).rounded()))
+      #expect(zip(kept, mask).allSatisfy { $0 <= $1 })
+      let smallestKept = weights.indices.filter { kept[$0] == 1 }.map { abs(weights[$0]) }.min()
+      let largestDropped = weights.indices.filter { mask[$0] > kept[$0] }.map { abs(weights[$0]) }
+        .max()
+      #expect(try #require(largestDropped) <= #require(smallestKept))
+    }
+  }
+
+  @Test func aDropToTheTargetIsExactAndIdempotent() {
+    var random = SeededRandom(4)
+    for kept in 0...57 {
+      let weights = random.floats(57, in: -1..<1)
+      let mask = [UInt8](repeating: 1, count: 57)
+      let target = Double(kept) / 57
+      let dropped = drop(weights, mask: mask, targetDensity: target, rate: 0)
+      #expect(dropped.reduce(0) { $0 + Int($1) } == kept)
+      #expect(drop(weights, mask: dropped, targetDensity: target, rate: 0) == dropped)
+      #expect(growth(weights, mask: dropped, targetDensity: target).allSatisfy { $0 == 0 })
+    }
+    #expect(drop([1, 2], mask: [0, 0], targetDensity: 0.5, rate: 0.5) == [0, 0])
+    // Above its target a layer drops more than its rate says, below it none.
+    #expect(drop([1, 2, 3, 4], mask: [1, 1, 1, 1], targetDensity: 0.5, rate: 0) == [0, 0, 1, 1])
+    #expect(
+      drop([1, 2, 3, 4], mask: [0, 0, 0, 1], targetDensity: 0.5, rate: 0.5) == [0, 0, 0, 1])
+  }
+
+  @Test func growthTakesAbsentWeightsWithTheLargestGradients() {
+    var random = SeededRandom(5)
+    let count = 90_000
+    let gradients = random.floats(count, in: -1..<1)
+    let mask = (0..<count).map { _ in UInt8(Int.random(in: 0..<10, using: &random) == 0 ? 1 : 0) }
+    let present = mask.reduce(0) { $0 + Int($1) }
+    let target = Double(present + 700) / Double(count)
+    let grown = growth(gradients, mask: mask, targetDensity: target)
+    #expect(grown.reduce(0) { $0 + Int($1) } == 700)
+    #expect(zip(grown, mask).allSatisfy { $0 & $1 == 0 })
+    let absent = zip(gradients, mask).filter { $1 == 0 }.map { abs($0.0) }.sorted(by: >)
+    #expect(zip(gradients, grown).allSatisfy { $1 == 0 || abs($0) >= absent[699] })
+    // No more than there are; a gradient that is no number is the last choice.
+    #expect(growth([.nan, 1, 0], mask: [0, 0, 1], targetDensity: 0.7) == [0, 1, 0])
+    #expect(growth([.infinity, 1, 0], mask: [0, 0, 0], targetDensity: 1) == [1, 1, 1])
+  }
+
+  @Test func tasksGrowTheirHeadsAndTheArbiterTheBackbone() {
+    let network = PrunableNetwork(
+      tasks: ["a", "b"],
+      layers: [
+        PrunableLayer(name: "shared", shape: [4], task: nil),
+        PrunableLayer(name: "head a", shape: [2], task: 0),
+        PrunableLayer(name: "head b", shape: [2], task: 1),
+      ])
+    let wishes: [[[UInt8]?]] = [[[0, 1, 1, 0], [0, 1], nil], [[0, 0, 1, 1], nil, [0, 0]]]
+    let start = DynamicMasks(network, masks: [[1, 0, 0, 0], [1, 0], [1, 0]])
+    #expect(start.targetDensities == [0.25, 0.5, 0.5] && start.density == 3.0 / 8)
+    for (votes, shared) in [(1, [1, 1, 1, 1]), (2, [1, 0, 1, 0])] as [(Int, [UInt8])] {
+      var masks = start
+      let (grown, agreement) = masks.grow(wishes, votes: votes)
+      #expect(masks.masks == [shared, [1, 1], [1, 0]])
+      #expect(grown == masks.kept - 3 && agreement == 1.0 / 3)
+      // The next drop brings every layer back to its density.
+      let dropped = masks.drop(rate: 0) { [[9, 1, 2, 3], [1, 2], [5, 0]][$0] }
+      #expect(masks.kept == 3 && dropped == grown)
+      #expect(masks.masks == [[1, 0, 0, 0], [0, 1], [1, 0]])
+    }
+    var joint = DynamicMasks(
+      PrunableNetwork(tasks: ["joint"], layers: [network.layers[0]]), masks: [[1, 0, 0, 0]])
+    #expect(joint.grow([[[0, 0, 0, 1]]], votes: 1).agreement.isNaN)
+    #expect(joint.masks == [[1, 0, 0, 1]])
+  }
+
+  @Test func theDropRateFallsAsACosine() {
+    let schedule = DropSchedule(every: 50, until: 15_000, dropRate: 0.5)
+    #expect(schedule.dropRate(at: 0) == 0.5)
+    #expect(abs(schedule.dropRate(at: 7_500) - 0.25) < 1e-15)
+    #expect(schedule.dropRate(at: 15_000) == 0 && schedule.dropRate(at: 20_000) == 0)
+    #expect((0..<16_000).filter(schedule.isUpdate).count == 300)
+    #expect(schedule.isUpdate(0) && schedule.isUpdate(50) && !schedule.isUpdate(51))
+    #expect(!schedule.isUpdate(15_000))
+  }
+}

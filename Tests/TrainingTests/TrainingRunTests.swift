@@ -1,0 +1,167 @@
+// Runs: checkpoints, resuming, the best model, and losses that are not finite.
+
+import Artifacts
+import Datasets
+import Foundation
+import Networks
+import Sparsity
+import TestSupport
+import Testing
+import Torch
+import Training
+
+@Suite struct TrainingRunTests {
+  private func makeRun(
+    _ folder: String, _ dataset: DatasetFile, steps: Int, rate: Double = 1e-3, every: Int? = nil,
+    options: [String: String] = ["a": "1"], validateEvery: Int? = nil, isDynamic: Bool = true
+  ) throws -> TrainingRun {
+    let network = try smallNetwork(dataset, dropout: 0.3)
+    var settings = settings(steps: steps, rate: rate)
+    if isDynamic {
+      settings.dynamic = DynamicSettings(
+        schedule: DropSchedule(every: 2, until: 6, dropRate: 0.5))
+    }
+    let source = try BatchSource(
+      dataset, batchSize: 2, order: .shuffled, augments: true, crop: nil, seed: 4)
+    let trainer = try Trainer(
+      network, tasks: TaskSet(dataset.tasks), on: source,
+      masks: isDynamic ? randomMasks(of: network, sparsity: 0.8, seed: 1) : [],
+      settings: settings)
+    return TrainingRun(
+      trainer,
+      RunPlan(
+        output: folder + "/model.h5", architecture: try network.architecture.json(),
+        stepsBefore: 100, provenance: someProvenance, settings: options, checkpointEvery: every,
+        validateEvery: validateEvery, keepsBest: validateEvery != nil))
+  }
+
+  private func content(_ path: String) throws -> [[NamedArray]] {
+    let model = try ModelFile(opening: path).model
+    return [model.parameters, model.buffers]
+  }
+
+  @Test func aRunThatStopsAtAnyStepAndGoesOnIsTheUnbrokenOne() throws {
+    try withScenes(5, tasks: [.seg, .depth]) { dataset in
+      try withFolder { folder in
+        let whole = try makeRun(folder, dataset, steps: 8, validateEvery: 3)
+        #expect(try whole.run { _ in })
+        let expected = try ModelFile(opening: whole.plan.output)
+        let wanted = try content(whole.plan.output)
+        let best = try content(whole.plan.best)
+        let history = try #require(try expected.history(tasks: ["seg", "depth"]))
+        #expect(expected.model.step == 108 && history.steps.count == 8)
+        for stop in 1...8 {
+          try withFolder { folder in
+            let first = try makeRun(folder, dataset, steps: 8, validateEvery: 3)
+            #expect(try first.resume() == nil)
+            var done = 0
+            #expect(
+              try first.run(until: { done == stop }) {
+                if case .step(let step) = $0 { done = step.step }
+              } == false)
+            #expect(!FileManager.default.fileExists(atPath: first.plan.output))
+            let second = try makeRun(folder, dataset, steps: 8, validateEvery: 3)
+            #expect(try second.resume() == stop)
+            #expect(try second.run { _ in })
+            #expect(try content(second.plan.output) == wanted, "stopped after \(stop)")
+            #expect(try content(second.plan.best) == best)
+            let file = try ModelFile(opening: second.plan.output)
+            #expect(file.model.masks == expected.model.masks)
+            let resumed = try #require(try file.history(tasks: ["seg", "depth"]))
+            #expect(resumed.losses == history.losses && resumed.updates.count == 4)
+            #expect(resumed.validations == history.validations)
+            #expect(!FileManager.default.fileExists(atPath: second.plan.checkpoint))
+          }
+        }
+      }
+    }
+  }
+
+  @Test func aCheckpointOfAnotherRunIsRefused() throws {
+    try withScenes(3, tasks: [.seg, .depth]) { dataset in
+      try withFolder { folder in
+        let first = try makeRun(folder, dataset, steps: 4)
+        _ = try first.run(until: { true }) { _ in }
+        let other = try makeRun(folder, dataset, steps: 4, options: ["a": "2"])
+        let refusal = #expect(throws: ArtifactError.self) { try other.resume() }
+        #expect(
+          refusal?.description
+            == "\(first.plan.checkpoint): made with --a 1, now 2; go on with the same settings, or "
+            + "without --resume")
+        _ = try makeRun(folder, dataset, steps: 9).resume()
+        #expect(throws: ArtifactError.self) {
+          _ = try makeRun(folder, dataset, steps: 0).resume()
+        }
+        // A model that is no checkpoint.
+        let plain = try makeRun(folder, dataset, steps: 1, isDynamic: false)
+        #expect(try plain.run { _ in })
+        try FileManager.default.moveItem(atPath: plain.plan.output, toPath: plain.plan.checkpoint)
+        let error = #expect(throws: ArtifactError.self) { try plain.resume() }
+        #expect(error?.description.contains("not a checkpoint") == true)
+      }
+    }
+  }
+
+  @Test func aLossThatIsNotFiniteNamesTheLastGoodCheckpoint() throws {
+    try withScenes(2, tasks: [.depth]) { dataset in
+      try withFolder { folder in
+        let run = try makeRun(folder, dataset, steps: 20, rate: 1e30, isDynamic: false)
+        let error = #expect(throws: TrainingError.self) { try run.run { _ in } }
+        #expect(error?.description.contains("the loss of task depth is") == true)
+        #expect(error?.description.hasSuffix("there is no checkpoint to go back to") == true)
+      }
+      try withFolder { folder in
+        // Good as far as step 2, then with another rate to where numbers end.
+        let first = try makeRun(folder, dataset, steps: 2, isDynamic: false)
+        _ = try first.run(until: { first.trainer.step == 2 }) { _ in }
+        let run = try makeRun(folder, dataset, steps: 20, rate: 1e30, every: 1, isDynamic: false)
+        #expect(try run.resume() == 2)
+        let error = #expect(throws: TrainingError.self) { try run.run { _ in } }
+        let text = try #require(error?.description)
+        #expect(text.contains("the last good checkpoint is \(run.plan.checkpoint) (step "))
+        let left = try ModelFile(opening: run.plan.checkpoint)
+        #expect(text.hasSuffix("(step \(try left.state().step))"))
+      }
+    }
+  }
+
+  @Test func theBestModelIsTheOneWithTheSmallestValidationLoss() throws {
+    try withScenes(4, tasks: [.seg, .depth]) { dataset in
+      try withFolder { folder in
+        let run = try makeRun(
+          folder, dataset, steps: 12, rate: 0.02, validateEvery: 2, isDynamic: false)
+        var told: [Bool] = []
+        #expect(
+          try run.run {
+            if case .validation(_, let isBest) = $0 { told.append(isBest) }
+          })
+        let validations = run.trainer.history.validations
+        #expect(validations.map(\.step) == [2, 4, 6, 8, 10, 12] && told.count == 6)
+        let best = try #require(validations.min { $0.loss < $1.loss })
+        #expect(try ModelFile(opening: run.plan.best).model.step == 100 + best.step)
+        for validation in validations {
+          let sum = zip(dataset.tasks, validation.taskLosses).reduce(0) {
+            $0 + $1.0.lossWeight * $1.1
+          }
+          #expect(relativeDifference(validation.loss, sum) < 1e-12)
+        }
+      }
+    }
+  }
+
+  @Test func dynamicTrainingKeepsNoModelBeforeItsLastDrop() throws {
+    try withScenes(4, tasks: [.seg, .depth]) { dataset in
+      try withFolder { folder in
+        let run = try makeRun(folder, dataset, steps: 8, validateEvery: 1)
+        #expect(try run.run { _ in })
+        let best = try ModelFile(opening: run.plan.best).model
+        let last = try ModelFile(opening: run.plan.output).model
+        #expect(best.step >= 106)
+        func kept(_ model: Model) -> Int {
+          model.masks.reduce(0) { $0 + $1.values.reduce(0) { $0 + Int($1) } }
+        }
+        #expect(kept(best) == kept(last))
+      }
+    }
+  }
+}
