@@ -13,15 +13,19 @@ endif
 # made training forty times slower.
 export OMP_WAIT_POLICY ?= passive
 
-D    := data/$(EXPERIMENT)
+ROOT ?= data
+D    := $(ROOT)/$(EXPERIMENT)
 # Where the data set and the dense models are: experiments can share another one's.
 BASE ?= $(EXPERIMENT)
-B    := data/$(BASE)
+B    := $(ROOT)/$(BASE)
 # One's own data set can be named instead of prepared.
 DATA ?= $(B)/dataset.h5
 
 # The model that is scored and pruned: the initial weights, or the trained dense network.
 SCORED ?= initial
+SCORED_FILE ?= $(B)/$(SCORED).h5
+# The weights that are trained under the masks: those that were scored, unless rewound.
+START_FILE ?= $(SCORED_FILE)
 # Who must want a shared weight, and how masks are merged besides.
 ARBITER ?= union
 MERGE ?= --arbiter $(ARBITER)
@@ -34,7 +38,7 @@ BIN  := .build/release
 # The tools are built before a stage runs, but a new build alone makes no result old.
 TOOLS := .build/tools-built
 
-.PHONY: all dataset scores masks model metrics report build test bench help clean distclean FORCE
+.PHONY: all dataset scores masks model metrics report compare compare-metrics build test bench help clean distclean FORCE
 # Nothing between two stages is deleted.
 .SECONDARY:
 
@@ -60,31 +64,58 @@ $(B)/dense.h5: $(DATA) $(B)/initial.h5 $(B)/.settings/train | $(TOOLS)
 	$(BIN)/sparse-train --data $< --model $(B)/initial.h5 --steps $(STEPS) $(TRAIN) $(BATCHES) \
 	  --seed $(SEED) -o $@
 
-$(D)/scores.h5: $(DATA) $(B)/$(SCORED).h5 $(D)/.settings/score | $(TOOLS)
-	$(BIN)/score-importance --data $< --model $(B)/$(SCORED).h5 --criterion $(CRITERION) $(SCORE) \
+$(D)/scores.h5: $(DATA) $(SCORED_FILE) $(D)/.settings/score | $(TOOLS)
+	$(BIN)/score-importance --data $< --model $(SCORED_FILE) --criterion $(CRITERION) $(SCORE) \
 	  $(BATCHES) --seed $(SEED) -o $@
 
 $(D)/masks.h5: $(D)/scores.h5 $(D)/.settings/masks | $(TOOLS)
 	$(BIN)/merge-masks $< --sparsity $(SPARSITY) $(MERGE) -o $@
 
-$(D)/$(SPARSE).h5: $(DATA) $(B)/$(SCORED).h5 $(D)/masks.h5 $(D)/.settings/sparse-train | $(TOOLS)
-	$(BIN)/sparse-train --data $< --model $(B)/$(SCORED).h5 --masks $(D)/masks.h5 \
+$(D)/$(SPARSE).h5: $(DATA) $(START_FILE) $(D)/masks.h5 $(D)/.settings/sparse-train | $(TOOLS)
+	$(BIN)/sparse-train --data $< --model $(START_FILE) --masks $(D)/masks.h5 \
 	  --steps $(SPARSE_STEPS) $(SPARSE_TRAIN) $(BATCHES) --seed $(SEED) -o $@
 
-data/%-metrics.h5: data/%.h5 $(DATA) $(D)/.settings/evaluate | $(TOOLS)
+$(ROOT)/%-metrics.h5: $(ROOT)/%.h5 $(DATA) $(D)/.settings/evaluate | $(TOOLS)
 	$(BIN)/evaluate --data $(DATA) --model $< $(EVALUATE) -o $@
 
 $(D)/report.html: $(B)/dense-metrics.h5 $(D)/$(SPARSE)-metrics.h5 | $(TOOLS)
 	$(BIN)/evaluate compare $^ --report $@
+
+# Stages that only one experiment has.
+$(eval $(value STAGES))
+
+# --- Methods against each other ---------------------------------------------------------------
+
+# Every method of the paper's tables on one data set, once per seed. Every sparse network is trained
+# for equal steps; those that are pruned after training had a dense network trained as long before.
+# What is done is not done again, so an interrupted comparison goes on where it was.
+COMPARED      ?= random snip imp lth rigl gradual disparse-static disparse-pretrained disparse-dynamic
+COMPARE_SEEDS ?= 1 2 3
+COMPARE_STEPS ?= 300
+COMPARE_ROOT  ?= data/compare
+
+compared = $(COMPARE_ROOT)/seed-$(1)/$(2)-metrics.h5
+
+compare: $(DATA)
+	@set -e; for seed in $(COMPARE_SEEDS); do for method in $(COMPARED); do \
+	  $(MAKE) --no-print-directory compare-metrics EXPERIMENT=$$method SEED=$$seed \
+	    ROOT=$(COMPARE_ROOT)/seed-$$seed DATA=$(DATA) STEPS=$(COMPARE_STEPS) \
+	    FINE_TUNE=$(COMPARE_STEPS); done; done
+	@$(BIN)/evaluate compare --runs \
+	  $(foreach seed,$(COMPARE_SEEDS),$(call compared,$(seed),scenes/dense)) \
+	  $(foreach method,$(COMPARED),$(foreach seed,$(COMPARE_SEEDS),\
+	    $(call compared,$(seed),$(method)/$(method)))) | tee $(COMPARE_ROOT)/compare.txt
+
+compare-metrics: $(B)/dense-metrics.h5 $(D)/$(SPARSE)-metrics.h5
 
 # --- Settings: a file per stage that changes only when the settings do ------------------------
 
 settings.prepare      = $(PREPARE)
 settings.network      = $(DATA) $(NETWORK) --seed $(SEED)
 settings.train        = $(DATA) $(STEPS) $(TRAIN) $(BATCHES) --seed $(SEED)
-settings.score        = $(DATA) $(SCORED) $(CRITERION) $(SCORE) $(BATCHES) --seed $(SEED)
+settings.score        = $(DATA) $(SCORED_FILE) $(CRITERION) $(SCORE) $(BATCHES) --seed $(SEED)
 settings.masks        = $(SPARSITY) $(MERGE)
-settings.sparse-train = $(DATA) $(SCORED) $(SPARSE_STEPS) $(SPARSE_TRAIN) $(BATCHES) --seed $(SEED)
+settings.sparse-train = $(DATA) $(START_FILE) $(SPARSE_STEPS) $(SPARSE_TRAIN) $(BATCHES) --seed $(SEED)
 settings.evaluate     = $(DATA) $(EVALUATE)
 
 define settings-file
@@ -118,6 +149,7 @@ bench: $(TOOLS)
 
 help:
 	@echo 'make all          set up, build, and run the experiment to its report'
+	@echo 'make compare      all methods with three seeds, in one table'
 	@echo 'make test         set up, build, and run the tests'
 	@echo 'make bench        measure the speed beside plain PyTorch programs'
 	@echo 'make build        the five tools, in $(BIN)/'

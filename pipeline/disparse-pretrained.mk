@@ -5,5 +5,5 @@ BASE         = scenes
 SCORED       = dense
 SPARSE       = disparse-pretrained
 CRITERION    = taylor
-SPARSE_STEPS = 200
+SPARSE_STEPS = $(FINE_TUNE)
 SPARSE_TRAIN = --learning-rate 2.5e-4 --weight-decay 5e-4

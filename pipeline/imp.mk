@@ -6,5 +6,5 @@ SCORED       = dense
 SPARSE       = imp
 CRITERION    = magnitude
 SCORE        = --joint
-SPARSE_STEPS = 200
+SPARSE_STEPS = $(FINE_TUNE)
 SPARSE_TRAIN = --learning-rate 2.5e-4 --weight-decay 5e-4

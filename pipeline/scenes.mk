@@ -8,5 +8,7 @@ SCORE     = --batches 32
 SPARSITY  = 0.9
 ARBITER   = union
 STEPS     = 600
-TRAIN     = --learning-rate 1e-3 --weight-decay 5e-4 --decay-every 200 --decay 0.5
+# After pruning a trained network.
+FINE_TUNE = 200
+TRAIN     = --learning-rate 1e-3 --weight-decay 5e-4 --decay-every $(shell expr $(STEPS) / 3) --decay 0.5
 EVALUATE  = --split validation --batch-size 1

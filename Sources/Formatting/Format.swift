@@ -16,9 +16,9 @@ public enum Format {
   /// A share in percent.
   public static func percent(_ share: Double) -> String { fixed(100 * share, 1) + " %" }
 
-  /// A relative change in percent, with its sign; empty for none.
+  /// A relative change in percent, with its sign; empty for none, – for what was not measured.
   public static func change(_ change: Double?) -> String {
-    change.map { String(format: "%+.1f %%", 100 * $0) } ?? ""
+    change.map { $0.isNaN ? "–" : String(format: "%+.1f %%", 100 * $0) } ?? ""
   }
 
   /// 12,345,678.

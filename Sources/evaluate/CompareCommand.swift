@@ -9,21 +9,35 @@ struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
     abstract: "Put measured models in one table, with each change against the first.",
-    usage: "evaluate compare dense-metrics.h5 disparse-metrics.h5 --report report.html",
-    discussion: "Changes are relative, and positive when the number is better.",
+    usage: """
+      evaluate compare dense-metrics.h5 disparse-metrics.h5 --report report.html
+             evaluate compare --runs seed-*/dense-metrics.h5 seed-*/disparse-metrics.h5
+      """,
+    discussion: """
+      Changes are relative, and positive when the number is better. With --runs, files of the same \
+      name are runs of one method: the table has means ± standard deviations, and changes against \
+      the first method's mean.
+      """,
     version: version)
 
   @Argument(help: "Two or more metrics files.") var metrics: [String]
+  @Flag(help: "Take files of the same name as runs of one method.") var runs = false
   @Option(help: "Also write an HTML page.") var report: String?
   @OptionGroup var common: CommonOptions
 
   func validate() throws {
     guard metrics.count >= 2 else { throw ValidationError("give at least two metrics files") }
+    if runs, report != nil { throw ValidationError("--report goes without --runs") }
   }
 
   func run() throws {
     if let report { try OutputFile.check(report) }
-    let comparison = try Comparison(metrics.map(EvaluatedModel.init(opening:)))
+    let models = try metrics.map(EvaluatedModel.init(opening:))
+    if runs {
+      common.say(try MethodComparison(models).text)
+      return
+    }
+    let comparison = try Comparison(models)
     if let report { try writeReport(comparison, to: report) }
     common.say(comparison.text)
   }

@@ -92,4 +92,30 @@ import Testing
     try expectGolden(outcome.stdout, "compare")
     #expect(try folder.text("report.html").contains("<title>DiSparse: dense · sparse</title>"))
   }
+
+  @Test("evaluate compare --runs prints means, spreads and changes against the first method")
+  func methods() throws {
+    let folder = try Folder()
+    let measured = try ReferenceRun.of(ReferenceCase.all[0]).folder.path("metrics.h5")
+    for (seed, factor) in [(1, 1.0), (2, 1.5)] {
+      try folder.makeFolder("\(seed)")
+      for (method, gain) in [("dense", 1.0), ("sparse", 1.25)] {
+        let name = "\(seed)/\(method)-metrics.h5"
+        try folder.add(measured, as: name)
+        let metrics = try folder.open(name).group("metrics")
+        let edit = try metrics.groupNames().reduce(Edit()) { edit, task in
+          try metrics.group(task).datasetNames().enumerated().reduce(edit) {
+            let value = Double($1.offset + 1) / 8 * factor * gain
+            return $0.changing("/metrics/\(task)/\($1.element)", at: 0, to: value)
+          }
+        }
+        try folder.edit(name, edit)
+      }
+    }
+    let outcome = try folder.succeed(
+      .evaluate,
+      "compare --runs 1/dense-metrics.h5 2/dense-metrics.h5 1/sparse-metrics.h5 "
+        + "2/sparse-metrics.h5")
+    try expectGolden(outcome.stdout, "compare-runs")
+  }
 }

@@ -15,17 +15,19 @@ private struct Pipeline {
     SCORE     = --batches 1
     SPARSITY  = 0.9
     ARBITER   = union
-    STEPS     = 2
+    STEPS     = 6
+    FINE_TUNE = 2
     TRAIN     =
     EVALUATE  = --split validation --threads 1
 
     """
 
-  init() throws {
+  /// - Parameter name: of the experiment that is the tiny one.
+  init(tiny name: String = "tiny") throws {
     folder = try Folder()
     try folder.add(packageRoot + "/Makefile", as: "Makefile")
     try folder.add(packageRoot + "/pipeline", as: "pipeline")
-    try folder.write(Pipeline.settings, to: "pipeline/tiny.mk")
+    try folder.write(Pipeline.settings, to: "pipeline/\(name).mk")
     try folder.write("", to: "Package.swift")
     try folder.makeFolder(".build")
     try FileManager.default.createSymbolicLink(
@@ -74,6 +76,39 @@ struct MakeTests {
     #expect(try pipeline.stages("all") == [])
     #expect(try pipeline.stages("all SPARSITY=0.5") == masksAndLater)
     #expect(try pipeline.stages("all SPARSITY=0.5") == [])
+  }
+
+  @Test("make compare runs every method for every seed, and goes on where it was")
+  func compare() throws {
+    // The methods take their settings from scenes.mk.
+    let pipeline = try Pipeline(tiny: "scenes")
+    func compare() throws -> Outcome {
+      try run(
+        "/usr/bin/env", ["make", "compare", "COMPARE_SEEDS=1 2", "COMPARE_STEPS=6"],
+        in: pipeline.folder.path)
+    }
+    let first = try compare()
+    try #require(first.status == 0, "\(first.stderr)")
+    let again = try compare()
+    #expect(!again.stdout.contains("sparse-train"))
+    let table = try pipeline.folder.text("data/compare/compare.txt")
+    let rows = table.split(separator: "\n\n")[0].split(separator: "\n").map {
+      $0.split(separator: " ").map(String.init)
+    }
+    let methods = [
+      "dense", "random", "snip", "imp", "lth", "rigl", "gradual", "disparse-static",
+      "disparse-pretrained", "disparse-dynamic",
+    ]
+    #expect(rows.dropFirst().map { $0[0] } == methods)
+    for row in rows.dropFirst() {
+      #expect(row[1] == "2")
+      let sparsity = try #require(Double(row[2]))
+      #expect(row[0] == "dense" ? sparsity == 0 : abs(sparsity - 90) < 0.5, "\(row)")
+    }
+    // Rewound: the masks are the trained network's, the weights the initial ones.
+    let lth = try pipeline.folder.open("data/compare/seed-1/lth/lth.h5")
+    let inputs: String = try lth.attribute("inputs")
+    #expect(inputs.contains("seed-1/scenes/initial.h5") && inputs.contains("lth/masks.h5"))
   }
 
   @Test("A stage that is killed, or fails, leaves nothing that make takes for a result")

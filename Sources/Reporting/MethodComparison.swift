@@ -1,0 +1,125 @@
+// Methods side by side, each run several times: means with their spread.
+
+import Artifacts
+import Formatting
+
+/// Runs of one method that differ in their seed.
+public struct Method: Sendable {
+  public let label: String
+  public let runs: [EvaluatedModel]
+}
+
+/// A number over several runs.
+public struct Spread: Sendable, Equatable {
+  public let mean: Double
+  /// Sample standard deviation; NaN for a single run.
+  public let deviation: Double
+
+  public init(_ values: [Double]) {
+    let count = Double(values.count)
+    let mean = values.reduce(0, +) / count
+    self.mean = mean
+    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    deviation = values.count > 1 ? (squares / (count - 1)).squareRoot() : .nan
+  }
+}
+
+/// Methods against the first one: metrics with their spread over the runs, and relative changes
+/// against the first method's mean, positive for better.
+public struct MethodComparison: Sendable {
+  public let methods: [Method]
+  /// Tasks with their metrics, as the first run has them.
+  public let tasks: [(name: String, metrics: [String])]
+
+  /// Groups models by their label; the order of the labels is that of their first model.
+  ///
+  /// - Throws: ``ArtifactError`` when models were evaluated on different tasks.
+  public init(_ models: [EvaluatedModel]) throws {
+    // Checks the tasks.
+    let comparison = try Comparison(models)
+    var methods: [Method] = []
+    for model in models where !methods.contains(where: { $0.label == model.label }) {
+      methods.append(
+        Method(label: model.label, runs: models.filter { $0.label == model.label }))
+    }
+    self.methods = methods
+    tasks = (models.first?.metrics.tasks ?? []).map { task in
+      (task.task, comparison.rows.filter { $0.task == task.task }.map(\.metric))
+    }
+  }
+
+  private func values(_ method: Method, _ task: Int, _ metric: String) -> [Double] {
+    method.runs.map { run in
+      run.metrics.tasks[task].metrics.first { $0.name == metric }?.value ?? .nan
+    }
+  }
+
+  /// A metric over a method's runs.
+  public func spread(ofMethod method: Int, task: Int, metric: String) -> Spread {
+    Spread(values(methods[method], task, metric))
+  }
+
+  /// The mean relative change of each of a method's runs over all metrics of a task, or over all
+  /// metrics of all tasks; metrics that cannot be compared are left out.
+  public func change(ofMethod method: Int, task: Int? = nil) -> Spread {
+    Spread(
+      methods[method].runs.indices.map { run in
+        let chosen = task.map { [$0] } ?? Array(tasks.indices)
+        let changes = chosen.flatMap { task in
+          tasks[task].metrics.compactMap { change(method, run, task, $0) }
+        }
+        return changes.reduce(0, +) / Double(changes.count)
+      })
+  }
+
+  /// A metric's change over a method's runs.
+  public func change(ofMethod method: Int, task: Int, metric: String) -> Spread {
+    Spread(methods[method].runs.indices.map { change(method, $0, task, metric) ?? .nan })
+  }
+
+  private func change(_ method: Int, _ run: Int, _ task: Int, _ metric: String) -> Double? {
+    let reference = spread(ofMethod: 0, task: task, metric: metric).mean
+    let value = values(methods[method], task, metric)[run]
+    let change = (higherIsBetter(metric) ? 1 : -1) * (value - reference) / abs(reference) + 0
+    return change.isFinite ? change : nil
+  }
+
+  /// A table of changes for all tasks, then one per task with every metric.
+  public var text: String {
+    let names = tasks.map(\.name)
+    var summary = [["mean change", "runs", "sparsity"] + names + ["all metrics"]]
+    for (index, method) in methods.enumerated() {
+      let sparsity = Spread(method.runs.map(\.metrics.size.sparsity)).mean
+      summary.append(
+        [method.label, "\(method.runs.count)", Format.percent(sparsity)]
+          + tasks.indices.map { Self.percent(change(ofMethod: index, task: $0)) }
+          + [Self.percent(change(ofMethod: index))])
+    }
+    var tables = [Format.table(summary)]
+    for (task, (name, metrics)) in tasks.enumerated() {
+      var rows = [[name] + metrics.map { "\($0) \(higherIsBetter($0) ? "↑" : "↓")" }]
+      for (index, method) in methods.enumerated() {
+        rows.append(
+          [method.label]
+            + metrics.map { metric in
+              let value = spread(ofMethod: index, task: task, metric: metric)
+              let change = change(ofMethod: index, task: task, metric: metric)
+              return Self.number(value)
+                + (index == 0 ? "" : " (\(Format.change(change.mean)))")
+            })
+      }
+      tables.append(Format.table(rows))
+    }
+    return tables.joined(separator: "\n\n")
+  }
+
+  private static func number(_ spread: Spread) -> String {
+    Format.number(spread.mean)
+      + (spread.deviation.isNaN ? "" : " ± \(Format.number(spread.deviation))")
+  }
+
+  private static func percent(_ spread: Spread) -> String {
+    Format.change(spread.mean)
+      + (spread.deviation.isNaN ? "" : " ± \(Format.fixed(100 * spread.deviation, 1))")
+  }
+}
