@@ -36,14 +36,17 @@ let package = Package(
   targets: [
     .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     .target(name: "Formatting"),
     .target(name: "Torch", dependencies: ["CTorch"]),
-    .target(name: "HDF5", dependencies: ["CHDF5"]),
+    .target(name: "HDF5", dependencies: ["CHDF5", "CZlib"]),
     .target(name: "Artifacts", dependencies: ["HDF5", "Formatting", crypto]),
     .target(name: "Scenes"),
-    .target(name: "Datasets", dependencies: ["Artifacts", "Scenes", "Torch"]),
+    .target(
+      name: "Datasets",
+      dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CZlib", "Formatting"]),
     .target(name: "Networks", dependencies: ["Torch", "Formatting"]),
     .target(name: "Tasks", dependencies: ["Torch"]),
     .target(name: "Sparsity", dependencies: ["Torch"]),

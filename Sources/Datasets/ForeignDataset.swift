@@ -1,0 +1,81 @@
+// Data sets in other people's layouts: what each reader tells, and how one becomes a dataset.h5.
+
+import Artifacts
+import Foundation
+
+/// A data set that lies on disk in somebody else's layout.
+public protocol ForeignDataset: Sendable {
+  /// In head order.
+  var tasks: [DatasetTask] { get }
+  /// How each task's target is stored, in task order.
+  var storage: [DatasetWriter.Storage] { get }
+  /// Of every sample.
+  var size: PixelSize { get }
+  /// The samples of each split that there is, by the name that messages use.
+  var splits: [(split: Split, names: [String])] { get }
+
+  /// Reads and preprocesses one sample. Called from several threads.
+  ///
+  /// - Throws: ``ArtifactError`` naming the file that is missing or broken.
+  func sample(_ index: Int, of split: Split) throws -> Sample
+}
+
+/// A folder that somebody names as input. Files are looked up inside it and nowhere else.
+public struct InputFolder: Sendable {
+  public let path: String
+
+  /// - Throws: ``ArtifactError`` when there is no such folder.
+  public init(_ path: String) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
+    else { throw ArtifactError(file: path, path: "", reason: "no such folder") }
+    self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+  }
+
+  /// The path of a file inside.
+  ///
+  /// - Throws: ``ArtifactError`` for an absolute name, and for one that climbs out of the folder.
+  public func file(_ name: String) throws -> String {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    guard !name.isEmpty, !name.hasPrefix("/"), !parts.contains("..") else {
+      throw ArtifactError(
+        file: path, path: "", reason: "'\(name)' does not name a file inside this folder")
+    }
+    return path + "/" + name
+  }
+
+  public func contains(_ name: String) -> Bool {
+    (try? file(name)).map { FileManager.default.fileExists(atPath: $0) } ?? false
+  }
+
+  /// The names of what lies in a folder inside, sorted; empty when there is no such folder.
+  public func names(in folder: String = "") -> [String] {
+    guard let path = folder.isEmpty ? path : try? file(folder) else { return [] }
+    return ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+  }
+}
+
+extension Sample {
+  /// Brought to another size by nearest neighbour: source index = ⌊i · in / out⌋.
+  func resizedNearest(to size: PixelSize, channels: [Int]) -> Sample {
+    if size.height == height, size.width == width { return self }
+    let rows = (0..<size.height).map { $0 * height / size.height }
+    let columns = (0..<size.width).map { $0 * width / size.width }
+    func resized<T>(_ values: [T], _ channels: Int) -> [T] {
+      var result: [T] = []
+      result.reserveCapacity(size.height * size.width * channels)
+      for row in rows {
+        for column in columns {
+          let first = (row * width + column) * channels
+          result += values[first..<first + channels]
+        }
+      }
+      return result
+    }
+    return Sample(
+      height: size.height, width: size.width, image: resized(image, 3),
+      targets: zip(targets, channels).map {
+        TargetMap(values: resized($0.values, $1), valid: resized($0.valid, 1))
+      })
+  }
+}
