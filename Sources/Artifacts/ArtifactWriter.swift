@@ -57,10 +57,44 @@ public final class ArtifactWriter {
       let dataset = try root.createDataset(
         path, of: T.self, shape: shape, chunk: chunk,
         compression: chunk == nil ? nil : Self.deflateLevel)
-      try dataset.write(values)
+      if chunk != nil, let codec = try dataset.chunkCodec() {
+        try writeChunks(values, of: dataset, codec)
+      } else {
+        try dataset.write(values)
+      }
       var digest = DatasetDigest()
       values.withUnsafeBufferPointer { digest.update($0) }
       content.add(dataset.path, type: T.elementType, shape: shape, digest)
+    }
+  }
+
+  /// Packs chunks of whole rows on all cores; libhdf5 would do it one after the other.
+  private func writeChunks<T: HDF5Scalar>(
+    _ values: [T], of dataset: Dataset, _ codec: ChunkCodec
+  ) throws {
+    let elements = codec.count / MemoryLayout<T>.stride
+    let count = (values.count + elements - 1) / elements
+    let rows = dataset.chunk?.first ?? 1
+    // A few at a time, so that little memory holds them.
+    let atOnce = 2 * ProcessInfo.processInfo.activeProcessorCount
+    for first in stride(from: 0, to: count, by: atOnce) {
+      let chunks = first..<min(first + atOnce, count)
+      let packed = [[UInt8]](unsafeUninitializedCapacity: chunks.count) { packed, initialized in
+        nonisolated(unsafe) let packed = packed
+        DispatchQueue.concurrentPerform(iterations: chunks.count) { index in
+          let start = (first + index) * elements
+          let end = min(start + elements, values.count)
+          var chunk = Array(values[start..<end].withUnsafeBytes { Array($0) })
+          // The last chunk reaches beyond the rows.
+          chunk += [UInt8](repeating: 0, count: codec.count - chunk.count)
+          packed.initializeElement(at: index, to: chunk.withUnsafeBytes(codec.pack))
+        }
+        initialized = chunks.count
+      }
+      for (index, bytes) in packed.enumerated() {
+        let offset = [(first + index) * rows] + dataset.shape.dropFirst().map { _ in 0 }
+        try dataset.writeChunk(bytes, at: offset)
+      }
     }
   }
 
@@ -80,18 +114,28 @@ public final class ArtifactWriter {
     try naming {
       let dataset = try root.createDataset(
         path, of: type, shape: shape, chunk: [1] + shape.dropFirst(), compression: 1)
-      return SampleStream(dataset, shape: shape)
+      guard let codec = try dataset.chunkCodec() else {
+        throw ArtifactError(file: self.path, path: path, reason: "is not made of samples")
+      }
+      return SampleStream(dataset, shape: shape, codec)
     }
   }
 
   /// Ends a stream.
-  public func finish<T>(_ stream: SampleStream<T>) throws {
-    guard stream.written == stream.shape[0] else {
-      throw ArtifactError(
-        file: path, path: stream.dataset.path,
-        reason: "expected \(stream.shape[0]) samples, wrote \(stream.written)")
+  ///
+  /// - Parameter mayBeFewer: cut the dataset to the samples that were written, instead of failing.
+  public func finish<T>(_ stream: SampleStream<T>, mayBeFewer: Bool = false) throws {
+    if stream.written < stream.shape[0] {
+      guard mayBeFewer else {
+        throw ArtifactError(
+          file: path, path: stream.dataset.path,
+          reason: "expected \(stream.shape[0]) samples, wrote \(stream.written)")
+      }
+      try naming { try stream.dataset.shrink(toRows: stream.written) }
     }
-    content.add(stream.dataset.path, type: T.elementType, shape: stream.shape, stream.digest)
+    content.add(
+      stream.dataset.path, type: T.elementType, shape: [stream.written] + stream.shape.dropFirst(),
+      stream.digest)
   }
 
   /// Closes the file and gives it its name.
@@ -140,23 +184,40 @@ public final class ArtifactWriter {
 /// Samples along the first axis, written in order.
 public final class SampleStream<T: HDF5Scalar> {
   public let dataset: Dataset
+  let codec: ChunkCodec
   let shape: [Int]
   fileprivate(set) var written = 0
   fileprivate var digest = DatasetDigest()
 
-  fileprivate init(_ dataset: Dataset, shape: [Int]) {
+  fileprivate init(_ dataset: Dataset, shape: [Int], _ codec: ChunkCodec) {
     self.dataset = dataset
     self.shape = shape
+    self.codec = codec
   }
 
-  public func append(_ sample: [T]) throws {
-    try sample.withUnsafeBufferPointer { buffer in
-      try dataset.write(
-        buffer, offset: [written] + shape.dropFirst().map { _ in 0 },
-        count: [1] + shape.dropFirst())
-      digest.update(buffer)
+  /// Packs and writes the next sample.
+  public func append(_ sample: [T]) throws { try append(PackedSample(sample, codec)) }
+
+  func append(_ sample: PackedSample) throws {
+    guard written < shape[0], sample.values.count == codec.count else {
+      throw ArtifactError(
+        file: dataset.file, path: dataset.path,
+        reason: "sample \(written) of \(sample.values.count) bytes is too many or too large")
     }
+    try dataset.writeChunk(sample.packed, at: [written] + shape.dropFirst().map { _ in 0 })
+    sample.values.withUnsafeBufferPointer { digest.update($0) }
     written += 1
+  }
+}
+
+/// A sample's numbers for one dataset, as they stand in memory and in the file.
+struct PackedSample: Sendable {
+  let values: [UInt8]
+  let packed: [UInt8]
+
+  init<T: HDF5Scalar>(_ values: [T], _ codec: ChunkCodec) {
+    self.values = values.withUnsafeBytes(Array.init)
+    packed = values.withUnsafeBytes(codec.pack)
   }
 }
 

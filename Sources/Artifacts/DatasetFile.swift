@@ -140,8 +140,8 @@ public final class DatasetFile: Sendable {
     public let count: Int
     public let height: Int
     public let width: Int
-    let image: Dataset
-    let targets: [(dataset: Dataset, encoding: TargetEncoding)]
+    let image: StoredSamples
+    let targets: [(samples: StoredSamples, encoding: TargetEncoding)]
 
     public func encoding(ofTask task: Int) -> TargetEncoding { targets[task].encoding }
   }
@@ -249,200 +249,103 @@ public final class DatasetFile: Sendable {
         let names = types.map(\.description).joined(separator: " or ")
         throw reader.error(target.path, "expected \(names), found \(target.elementType)")
       }
-      return (target, try TargetEncoding(of: target))
+      return (try StoredSamples(target), try TargetEncoding(of: target))
     }
     return SplitInfo(
-      split: split, count: count, height: height, width: width, image: image, targets: targets)
+      split: split, count: count, height: height, width: width, image: try StoredSamples(image),
+      targets: targets)
   }
 
-  /// Reads and decodes one image with its targets.
+  /// Reads and decodes one image with its targets; from any thread.
   ///
   /// - Throws: ``ArtifactError`` for a label outside 0..channels−1 and for values that are not
   ///   finite, naming the sample.
   public func sample(_ index: Int, of info: SplitInfo) throws -> Sample {
-    let image = try info.image.read(
-      as: UInt8.self, offset: [index, 0, 0, 0], count: [1, info.height, info.width, 3])
+    let image = try info.image.read(index, as: UInt8.self)
     let targets = try zip(tasks, info.targets).map { task, target in
-      let shape = target.dataset.shape
-      let stored = try target.dataset.read(
-        as: Float.self, offset: [index] + shape.dropFirst().map { _ in 0 },
-        count: [1] + shape.dropFirst())
+      let (samples, encoding) = target
       do {
-        return try decode(stored, target.encoding, task)
+        return switch samples.dataset.elementType {
+        case .uint8: try decode(samples.read(index) as [UInt8], encoding, task)
+        case .uint16: try decode(samples.read(index) as [UInt16], encoding, task)
+        default: try decode(samples.read(index) as [Float], encoding, task)
+        }
       } catch let problem as BadValue {
-        throw reader.error(target.dataset.path, "sample \(index): \(problem.reason)")
+        throw reader.error(samples.dataset.path, "sample \(index): \(problem.reason)")
       }
     }
     return Sample(height: info.height, width: info.width, image: image, targets: targets)
   }
 }
 
+/// A stored number that decodes to a physical one.
+private protocol StoredNumber: Equatable {
+  var number: Float { get }
+}
+
+extension UInt8: StoredNumber { fileprivate var number: Float { Float(self) } }
+extension UInt16: StoredNumber { fileprivate var number: Float { Float(self) } }
+extension Float: StoredNumber { fileprivate var number: Float { self } }
+
 /// A target value that cannot be; the caller knows where it stood.
 private struct BadValue: Error {
   let reason: String
 }
 
-private func decode(_ stored: [Float], _ encoding: TargetEncoding, _ task: DatasetTask) throws
-  -> TargetMap
-{
+private func decode<T: StoredNumber>(
+  _ stored: [T], _ encoding: TargetEncoding, _ task: DatasetTask
+) throws -> TargetMap {
   let channels = task.targetChannels
-  let fill = encoding.fillValue.map(Float.init)
   let (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
   let lowest = encoding.validMin.map(Float.init) ?? -.infinity
   let highest = encoding.validMax.map(Float.init) ?? .infinity
-  var values = stored
-  var valid = [Bool](repeating: true, count: stored.count / channels)
-  for pixel in valid.indices {
-    let range = pixel * channels..<(pixel + 1) * channels
-    // A normal is missing when all its components are the fill value, NaN among them.
-    if let fill, range.allSatisfy({ stored[$0] == fill || (fill.isNaN && stored[$0].isNaN) }) {
-      valid[pixel] = false
-      for index in range { values[index] = 0 }
-      continue
-    }
-    for index in range {
-      let value = stored[index] * scale + offset
-      guard value.isFinite else { throw BadValue(reason: "value \(value) at pixel \(pixel)") }
-      if task.kind == .segmentation, value < 0 || value >= Float(task.channels) {
-        throw BadValue(
-          reason:
-            "label \(Int(exactly: value).map(String.init) ?? "\(value)") at pixel \(pixel) is outside 0...\(task.channels - 1)"
-        )
-      }
-      values[index] = value
-      if value <= lowest || value > highest { valid[pixel] = false }
-    }
-  }
-  return TargetMap(values: values, valid: valid)
-}
+  let isClass = task.kind == .segmentation
+  let classes = Float(task.channels)
+  let fill = encoding.fillValue.map(Float.init)
+  // Without a fill value no number is one.
+  let (hasFill, fillNumber) = (fill != nil, fill ?? 0)
+  let fillIsNaN = fillNumber.isNaN
 
-/// Writes a data set sample by sample.
-public final class DatasetWriter {
-  /// How a task's target is stored.
-  public struct Storage: Sendable {
-    public enum Element: Sendable { case uint8, uint16, float32 }
-
-    public let element: Element
-    public let encoding: TargetEncoding
-
-    public init(_ element: Element, _ encoding: TargetEncoding) {
-      self.element = element
-      self.encoding = encoding
-    }
-  }
-
-  private enum TargetStream {
-    case uint8(SampleStream<UInt8>)
-    case uint16(SampleStream<UInt16>)
-    case float32(SampleStream<Float>)
-  }
-
-  private let writer: ArtifactWriter
-  private let tasks: [DatasetTask]
-  private let storage: [Storage]
-  private var image: SampleStream<UInt8>?
-  private var targets: [TargetStream] = []
-
-  public init(
-    _ path: String, tasks: [DatasetTask], storage: [Storage], provenance: Provenance
-  ) throws {
-    writer = try ArtifactWriter(path, kind: .dataset, provenance: provenance)
-    self.tasks = tasks
-    self.storage = storage
-    try writer.naming {
-      try writer.root.setAttribute("tasks", tasks.map(\.name))
-      _ = try writer.root.createGroup("tasks")
-      for task in tasks {
-        let group = try writer.root.createGroup("tasks/" + task.name)
-        try group.setAttribute("kind", task.kind.rawValue)
-        try group.setAttribute("channels", task.channels)
-        try group.setAttribute("loss_weight", task.lossWeight)
-        if task.kind == .regression { try group.setAttribute("metrics", task.metrics.rawValue) }
-      }
-    }
-    for task in tasks {
-      if let names = task.classNames {
-        try writer.writeStrings("tasks/\(task.name)/class_names", names)
-      }
-      if let weights = task.classWeights {
-        try writer.write("tasks/\(task.name)/class_weights", weights, shape: [weights.count])
-      }
-    }
-  }
-
-  /// Begins a split of `count` samples; ``append(_:)`` must follow so many times.
-  public func begin(_ split: Split, count: Int, height: Int, width: Int) throws {
-    try endSplit()
-    try writer.naming { _ = try writer.root.createGroup(split.rawValue) }
-    let shape = [count, height, width]
-    image = try writer.stream("\(split.rawValue)/image", of: UInt8.self, shape: shape + [3])
-    targets = try zip(tasks, storage).map { task, storage in
-      let path = "\(split.rawValue)/\(task.name)"
-      let shape = shape + (task.kind == .normals ? [3] : [])
-      switch storage.element {
-      case .uint8:
-        return .uint8(try stream(path, shape, storage.encoding) { UInt8(clamping: Int($0)) })
-      case .uint16:
-        return .uint16(try stream(path, shape, storage.encoding) { UInt16(clamping: Int($0)) })
-      case .float32:
-        return .float32(try stream(path, shape, storage.encoding) { Float($0) })
-      }
-    }
-  }
-
-  private func stream<T: HDF5Scalar>(
-    _ path: String, _ shape: [Int], _ encoding: TargetEncoding, _ convert: (Double) -> T
-  ) throws -> SampleStream<T> {
-    let stream = try writer.stream(path, of: T.self, shape: shape)
-    try writer.naming { try encoding.write(to: stream.dataset, as: T.self, convert) }
-    return stream
-  }
-
-  /// Encodes and writes the next sample.
-  public func append(_ sample: Sample) throws {
-    try writer.naming {
-      try image?.append(sample.image)
-      for ((target, stream), storage) in zip(zip(sample.targets, targets), storage) {
-        switch stream {
-        case .uint8(let stream):
-          try stream.append(encode(target, storage.encoding) { UInt8(clamping: Int($0)) })
-        case .uint16(let stream):
-          try stream.append(encode(target, storage.encoding) { UInt16(clamping: Int($0)) })
-        case .float32(let stream):
-          try stream.append(encode(target, storage.encoding) { $0 })
+  let pixels = stored.count / channels
+  var valid = [Bool](repeating: true, count: pixels)
+  var bad: Int?
+  let values = [Float](unsafeUninitializedCapacity: stored.count) { values, initialized in
+    stored.withUnsafeBufferPointer { stored in
+      valid.withUnsafeMutableBufferPointer { valid in
+        for pixel in 0..<pixels {
+          let first = pixel * channels
+          // A normal is missing when all its components are the fill value, NaN among them.
+          var isFill = hasFill
+          var isInside = true
+          var isGood = true
+          for index in first..<first + channels {
+            let number = stored[index].number
+            let value = number * scale + offset
+            values.initializeElement(at: index, to: value)
+            isFill = isFill && (number == fillNumber || (fillIsNaN && number.isNaN))
+            // Comparisons with what is no number are false.
+            isInside = isInside && value > lowest && value <= highest
+            isGood = isGood && value.isFinite && (!isClass || (value >= 0 && value < classes))
+          }
+          if isFill {
+            valid[pixel] = false
+            for index in first..<first + channels { values[index] = 0 }
+          } else {
+            valid[pixel] = isInside
+            if !isGood { bad = bad ?? pixel }
+          }
         }
       }
     }
+    initialized = stored.count
   }
-
-  private func encode<T>(
-    _ target: TargetMap, _ encoding: TargetEncoding, _ convert: (Float) -> T
-  ) -> [T] {
-    let channels = target.values.count / target.valid.count
-    let fill = Float(encoding.fillValue ?? 0)
-    let exact = encoding.scaleFactor == 1 && encoding.addOffset == 0
-    let (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
-    return target.values.enumerated().map { index, value in
-      guard target.valid[index / channels] else { return convert(fill) }
-      return convert(exact ? value : ((value - offset) / scale).rounded())
-    }
+  if let bad {
+    let range = bad * channels..<(bad + 1) * channels
+    let value = values[range].first { !$0.isFinite } ?? values[range.lowerBound]
+    throw BadValue(
+      reason: value.isFinite
+        ? "label \(Int(exactly: value).map(String.init) ?? "\(value)") at pixel \(bad) is outside "
+          + "0...\(task.channels - 1)" : "value \(value) at pixel \(bad)")
   }
-
-  private func endSplit() throws {
-    if let image { try writer.finish(image) }
-    for target in targets {
-      switch target {
-      case .uint8(let stream): try writer.finish(stream)
-      case .uint16(let stream): try writer.finish(stream)
-      case .float32(let stream): try writer.finish(stream)
-      }
-    }
-    image = nil
-    targets = []
-  }
-
-  public func finish() throws {
-    try endSplit()
-    try writer.finish()
-  }
+  return TargetMap(values: values, valid: valid)
 }

@@ -1,8 +1,6 @@
 // Batches of a data set in training order, read one ahead in the background.
 
 import Artifacts
-import Dispatch
-import Synchronization
 
 /// Images with their targets, ready for tensors.
 public struct Batch: Sendable {
@@ -30,16 +28,37 @@ public struct Batch: Sendable {
     images = samples.flatMap(\.image)
     targets = tasks.indices.map { index in
       let task = tasks[index]
-      let missing: Float = task.kind == .segmentation ? -1 : 0
-      var target = Target(values: [], valid: [], channels: task.targetChannels)
-      for sample in samples {
-        let map = sample.targets[index]
-        target.valid += map.valid.map { $0 ? 1 : 0 }
-        target.values += map.values.enumerated().map { position, value in
-          map.valid[position / task.targetChannels] ? value : missing
+      return Target(
+        samples.map { $0.targets[index] }, channels: task.targetChannels,
+        missing: task.kind == .segmentation ? -1 : 0)
+    }
+  }
+}
+
+extension Batch.Target {
+  /// - Parameter missing: the value where there is no ground truth.
+  fileprivate init(_ maps: [TargetMap], channels: Int, missing: Float) {
+    self.channels = channels
+    let pixels = maps.reduce(0) { $0 + $1.valid.count }
+    valid = [Float](unsafeUninitializedCapacity: pixels) { valid, initialized in
+      for map in maps {
+        for isValid in map.valid {
+          valid.initializeElement(at: initialized, to: isValid ? 1 : 0)
+          initialized += 1
         }
       }
-      return target
+    }
+    values = [Float](unsafeUninitializedCapacity: pixels * channels) { values, initialized in
+      for map in maps {
+        map.values.withUnsafeBufferPointer { stored in
+          for (pixel, isValid) in map.valid.enumerated() {
+            for index in pixel * channels..<(pixel + 1) * channels {
+              values.initializeElement(at: initialized, to: isValid ? stored[index] : missing)
+              initialized += 1
+            }
+          }
+        }
+      }
     }
   }
 }
@@ -125,49 +144,21 @@ public struct BatchSource: Sendable {
   }
 }
 
-/// Hands out a source's batches one after the other, preparing the next one in the background.
+/// Hands out a source's batches one after the other, preparing the next ones in the background.
 public final class BatchLoader {
-  private let source: BatchSource
-  private let queue = DispatchQueue(label: "batch loader")
-  private var number: Int
-  private var upcoming: Upcoming<Batch>?
+  private let work: OrderedWork<Batch>
 
-  /// - Parameter first: the number of the first batch.
-  public init(_ source: BatchSource, first: Int = 0) {
-    self.source = source
-    number = first
-  }
-
-  public func next() throws -> Batch {
-    let batch = try (upcoming ?? prepare()).value()
-    number += 1
-    upcoming = prepare()
-    return batch
-  }
-
-  private func prepare() -> Upcoming<Batch> {
-    let (source, number) = (source, number)
-    return Upcoming(on: queue) { try source.batch(number) }
-  }
-}
-
-/// A value that is being made on another thread.
-final class Upcoming<Value: Sendable>: Sendable {
-  private let result = Mutex<Result<Value, any Error>?>(nil)
-  private let done = DispatchSemaphore(value: 0)
-
-  init(on queue: DispatchQueue, _ make: @escaping @Sendable () throws -> Value) {
-    queue.async { [self] in
-      let made = Result { try make() }
-      result.withLock { $0 = made }
-      done.signal()
+  /// - Parameters:
+  ///   - first: the number of the first batch.
+  ///   - prefetch: batches that are made ahead, each on a thread of its own.
+  public init(_ source: BatchSource, first: Int = 0, prefetch: Int = 2) {
+    work = OrderedWork(first..<Int.max, threads: prefetch, ahead: prefetch) {
+      try source.batch($0)
     }
   }
 
-  /// Waits for the value; call once.
-  func value() throws -> Value {
-    done.wait()
-    guard let result = result.withLock({ $0 }) else { throw CancellationError() }
-    return try result.get()
+  public func next() throws -> Batch {
+    guard let batch = try work.value() else { throw CancellationError() }
+    return batch
   }
 }

@@ -1,9 +1,7 @@
 // The `scenes` data set: rendered rooms with targets for up to five tasks.
 
 import Artifacts
-import Dispatch
 import Scenes
-import Synchronization
 
 /// The tasks that a rendered scene has ground truth for.
 public enum SceneTask: String, Sendable, CaseIterable {
@@ -90,47 +88,26 @@ public func writeSceneDataset(
   let renderer = SceneRenderer(
     width: options.size.width, height: options.size.height, seed: options.seed)
   let total = options.counts.reduce(0) { $0 + $1.count }
-  let blockSize = 8 * options.threads
-  let queue = DispatchQueue(label: "renderer")
   // Scenes are numbered through all splits, so no scene is in two of them.
   var done = 0
   for (split, count) in options.counts where count > 0 {
-    try writer.begin(
+    let packer = try writer.begin(
       split, count: count, height: options.size.height, width: options.size.width)
-    let end = done + count
-    func render(from start: Int) -> Upcoming<[Sample]> {
-      let indices = start..<min(start + blockSize, end)
-      let (tasks, threads) = (options.tasks, options.threads)
-      return Upcoming(on: queue) { samples(indices, renderer, tasks, threads: threads) }
+    let tasks = options.tasks
+    let work = OrderedWork(
+      done..<done + count, threads: options.threads, ahead: 4 * options.threads
+    ) { index in
+      let scene = renderer.render(index)
+      return try packer.pack(
+        Sample(
+          height: scene.height, width: scene.width, image: scene.image,
+          targets: tasks.map { $0.target(in: scene) }))
     }
-    // One block is written while the next is rendered.
-    var upcoming = render(from: done)
-    while done < end {
-      let samples = try upcoming.value()
-      if done + samples.count < end { upcoming = render(from: done + samples.count) }
-      for sample in samples { try writer.append(sample) }
-      done += samples.count
+    while let sample = try work.value() {
+      try writer.append(sample)
+      done += 1
       progress(done, total)
     }
   }
   try writer.finish()
-}
-
-private func samples(
-  _ indices: Range<Int>, _ renderer: SceneRenderer, _ tasks: [SceneTask], threads: Int
-) -> [Sample] {
-  let finished = Mutex<[Int: Sample]>([:])
-  let next = Atomic(indices.lowerBound)
-  DispatchQueue.concurrentPerform(iterations: min(threads, indices.count)) { _ in
-    while true {
-      let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      guard index < indices.upperBound else { return }
-      let scene = renderer.render(index)
-      let sample = Sample(
-        height: scene.height, width: scene.width, image: scene.image,
-        targets: tasks.map { $0.target(in: scene) })
-      finished.withLock { $0[index] = sample }
-    }
-  }
-  return finished.withLock { finished in indices.compactMap { finished[$0] } }
 }

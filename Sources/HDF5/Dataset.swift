@@ -15,6 +15,8 @@ public final class Dataset: AttributeHolder {
   public let isVirtual: Bool
   /// The absolute path.
   public var path: String { handle.place.path }
+  /// The file's name as it was opened.
+  public var file: String { handle.place.file }
   /// The number of values in the shape.
   public let count: Int
   private let type: StoredType

@@ -49,15 +49,8 @@ import Testing
       try HandmadeDataset().write(path)
       var provenance = someProvenance
       try provenance.add(ArtifactReader(opening: path))
-      let process = Process()
-      let pipe = Pipe()
-      process.executableURL = URL(fileURLWithPath: "/usr/bin/sha256sum")
-      process.arguments = [path]
-      process.standardOutput = pipe
-      try process.run()
-      let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      process.waitUntilExit()
-      #expect(provenance.inputs.map(\.sha256) == [String(output.prefix(64))])
+      let sum = try run("/usr/bin/sha256sum", [path], in: folder)
+      #expect(provenance.inputs.map(\.sha256) == [String(sum.stdout.prefix(64))])
     }
   }
 

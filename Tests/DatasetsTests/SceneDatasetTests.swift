@@ -97,7 +97,7 @@ import Testing
       try Self.write(folder + "/a.h5", [(.train, 17), (.validation, 0), (.test, 2)]) {
         calls.append([$0, $1])
       }
-      #expect(calls == [[8, 19], [16, 19], [17, 19], [19, 19]])
+      #expect(calls == (1...19).map { [$0, 19] })
     }
   }
 }

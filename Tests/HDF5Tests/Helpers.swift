@@ -2,6 +2,7 @@
 
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 /// Calls `body` with the path of a new folder, which is removed afterwards.
@@ -47,14 +48,6 @@ func bytes(_ path: String) throws -> Data {
 /// Runs a program and returns its exit status and what it printed.
 @discardableResult
 func run(_ program: String, _ arguments: String...) throws -> (status: Int32, output: String) {
-  let process = Process()
-  let pipe = Pipe()
-  process.executableURL = URL(fileURLWithPath: program)
-  process.arguments = arguments
-  process.standardOutput = pipe
-  process.standardError = pipe
-  try process.run()
-  let output = pipe.fileHandleForReading.readDataToEndOfFile()
-  process.waitUntilExit()
-  return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+  let outcome = try TestSupport.run(program, arguments, in: "/")
+  return (outcome.status, outcome.stdout + outcome.stderr)
 }

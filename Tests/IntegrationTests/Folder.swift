@@ -2,6 +2,7 @@
 
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 /// A folder that goes when its owner goes.
@@ -69,7 +70,7 @@ final class Folder: Sendable {
   ///   - arguments: separated by spaces.
   ///   - epoch: SOURCE_DATE_EPOCH.
   func run(_ tool: Tool, _ arguments: String, epoch: Int? = nil) throws -> Outcome {
-    try IntegrationTests.run(
+    try TestSupport.run(
       tool.path, arguments.split(separator: " ").map(String.init), in: path,
       environment: epoch.map { ["SOURCE_DATE_EPOCH": "\($0)"] } ?? [:])
   }

@@ -1,25 +1,21 @@
 // Tools that are interrupted: the exit status, and no half file under the final name.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// A tool at work whose stderr is a terminal, on which it shows its progress.
 final class RunningTool {
-  private let process: Process
+  private let child: Child
   private let terminal: FileHandle
 
   init(_ tool: Tool, _ arguments: String, in folder: Folder) throws {
     var (mine, its): (Int32, Int32) = (-1, -1)
     try #require(openpty(&mine, &its, nil, nil, nil) == 0)
     terminal = FileHandle(fileDescriptor: mine, closeOnDealloc: true)
-    let itsEnd = FileHandle(fileDescriptor: its, closeOnDealloc: true)
-    process = makeProcess(
-      tool.path, arguments.split(separator: " ").map(String.init), in: folder.path,
-      environment: [:])
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = itsEnd
-    try process.run()
-    try itsEnd.close()
+    defer { close(its) }
+    child = try Child(
+      tool.path, arguments.split(separator: " ").map(String.init), in: folder.path, errors: its)
   }
 
   /// Waits until the tool tells that it has done something.
@@ -34,9 +30,8 @@ final class RunningTool {
 
   /// Sends a signal and waits for the end; returns the status as a shell tells it.
   func end(with signal: Int32) -> Int32 {
-    kill(process.processIdentifier, signal)
-    process.waitUntilExit()
-    return process.shellStatus
+    kill(child.pid, signal)
+    return child.wait()
   }
 }
 
@@ -85,10 +80,10 @@ final class RunningTool {
   @Test("The next run takes away what a killed one left, but not what a living one writes")
   func leftovers() throws {
     let folder = try Inputs().folder
-    let ended = try Process.run(URL(fileURLWithPath: "/bin/true"), arguments: [])
-    ended.waitUntilExit()
+    let ended = try Child("/bin/true", [], in: "/")
+    #expect(ended.wait() == 0)
     let (dead, living) = (
-      ".out.h5.\(ended.processIdentifier).partial", ".out.h5.\(getpid()).partial"
+      ".out.h5.\(ended.pid).partial", ".out.h5.\(getpid()).partial"
     )
     for name in [dead, living] { try folder.write("half a file", to: name) }
     try folder.succeed(.mergeMasks, "scores.h5 --sparsity 0.9 -o out.h5")

@@ -1,6 +1,7 @@
 // The Makefile's pipeline: it runs what is needed and nothing else.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// A copy of the pipeline with a tiny experiment, whose tools count as built.

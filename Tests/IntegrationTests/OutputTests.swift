@@ -1,6 +1,7 @@
 // Results that cannot be written: the failed run leaves nothing, and harms nothing that was there.
 
 import Foundation
+import TestSupport
 import Testing
 
 @Suite(.serialized) struct OutputTests {

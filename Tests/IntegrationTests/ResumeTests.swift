@@ -42,19 +42,16 @@ import Testing
     var checkpoints = 0
     var random = SeededRandom(17)
     while kills < 20 {
-      let process = makeProcess(
+      let child = try Child(
         Tool.sparseTrain.path, training.split(separator: " ").map(String.init) + ["--resume"],
         in: folder.path, environment: ["SOURCE_DATE_EPOCH": "\(Experiment.epoch)"])
-      process.standardOutput = FileHandle.nullDevice
-      process.standardError = FileHandle.nullDevice
-      try process.run()
       // From the very beginning to a little more than a checkpoint later.
       Thread.sleep(forTimeInterval: .random(in: 0...duration / 5, using: &random))
-      kill(process.processIdentifier, SIGKILL)
-      process.waitUntilExit()
-      if process.terminationReason == .exit {
+      kill(child.pid, SIGKILL)
+      let status = child.wait()
+      if status != 137 {
         // It was faster: from the start again.
-        try #require(process.terminationStatus == 0)
+        try #require(status == 0)
         #expect(try bytes(folder) == bytes(whole))
         for name in Self.results { try FileManager.default.removeItem(atPath: folder.path(name)) }
         continue
@@ -79,19 +76,17 @@ import Testing
     let whole = try makeFolder()
     try whole.succeed(.sparseTrain, training, epoch: Experiment.epoch)
     let folder = try makeFolder()
-    let process = makeProcess(
-      Tool.sparseTrain.path, training.split(separator: " ").map(String.init), in: folder.path,
-      environment: ["SOURCE_DATE_EPOCH": "\(Experiment.epoch)"])
     let errors = Pipe()
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = errors
-    try process.run()
+    let child = try Child(
+      Tool.sparseTrain.path, training.split(separator: " ").map(String.init), in: folder.path,
+      environment: ["SOURCE_DATE_EPOCH": "\(Experiment.epoch)"],
+      errors: errors.fileHandleForWriting.fileDescriptor)
+    try errors.fileHandleForWriting.close()
     while try !folder.contents().contains("out-checkpoint.h5") { usleep(1000) }
-    kill(process.processIdentifier, SIGINT)
+    kill(child.pid, SIGINT)
     let text = String(
       decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 130)
+    #expect(child.wait() == 130)
     let line =
       #/sparse-train: warning: interrupted after step (\d+); --resume goes on from out-checkpoint.h5\n/#
     let match = try #require(try line.wholeMatch(in: text), "\(text)")

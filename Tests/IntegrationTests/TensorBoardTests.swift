@@ -1,6 +1,7 @@
 // TensorBoard event files, read back with TensorBoard's own reader.
 
 import Foundation
+import TestSupport
 import Testing
 
 /// A Python that has the tensorboard package.

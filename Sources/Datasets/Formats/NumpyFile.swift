@@ -84,7 +84,12 @@ struct NumpyFile: Sendable {
 
 /// How numbers stand in the file.
 private struct ElementType {
-  enum Kind: Character { case float = "f", signed = "i", unsigned = "u", boolean = "b" }
+  enum Kind: Character {
+    case float = "f"
+    case signed = "i"
+    case unsigned = "u"
+    case boolean = "b"
+  }
 
   let kind: Kind
   let size: Int
