@@ -72,7 +72,7 @@ let package = Package(
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),
     .testTarget(name: "ScenesTests", dependencies: ["Scenes"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CZlib", "TestSupport"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "Artifacts", "TestSupport"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks", "Artifacts", "TestSupport"]),
     .testTarget(name: "SparsityTests", dependencies: ["Sparsity", "TestSupport"]),

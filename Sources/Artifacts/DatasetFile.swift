@@ -51,7 +51,7 @@ public struct DatasetTask: Equatable, Sendable {
 }
 
 /// How stored numbers become physical ones: the CF conventions' attributes
-/// (cfconventions.org, section 8.1 and 2.5.1).
+/// (cfconventions.org, sections 8.1, 2.5.1 and 2.6.2).
 public struct TargetEncoding: Equatable, Sendable {
   /// The stored number that means "no ground truth".
   public var fillValue: Double?
@@ -64,10 +64,13 @@ public struct TargetEncoding: Equatable, Sendable {
   public var units: String?
   /// Normals whose x is to be negated when the image is mirrored.
   public var signedX: Bool
+  /// What else a person should know of the values, such as how they were computed.
+  public var comment: String?
 
   public init(
     fillValue: Double? = nil, scaleFactor: Double = 1, addOffset: Double = 0,
-    validMin: Double? = nil, validMax: Double? = nil, units: String? = nil, signedX: Bool = false
+    validMin: Double? = nil, validMax: Double? = nil, units: String? = nil, signedX: Bool = false,
+    comment: String? = nil
   ) {
     self.fillValue = fillValue
     self.scaleFactor = scaleFactor
@@ -76,6 +79,7 @@ public struct TargetEncoding: Equatable, Sendable {
     self.validMax = validMax
     self.units = units
     self.signedX = signedX
+    self.comment = comment
   }
 
   init(of dataset: Dataset) throws {
@@ -89,6 +93,7 @@ public struct TargetEncoding: Equatable, Sendable {
     validMax = try number("valid_max")
     units = dataset.hasAttribute("units") ? try dataset.attribute("units") : nil
     signedX = try number("signed_x") == 1
+    comment = dataset.hasAttribute("comment") ? try dataset.attribute("comment") : nil
   }
 
   func write<T: HDF5Scalar>(to dataset: Dataset, as type: T.Type, _ convert: (Double) -> T) throws {
@@ -99,6 +104,7 @@ public struct TargetEncoding: Equatable, Sendable {
     if let validMax { try dataset.setAttribute("valid_max", validMax) }
     if let units { try dataset.setAttribute("units", units) }
     if signedX { try dataset.setAttribute("signed_x", 1) }
+    if let comment { try dataset.setAttribute("comment", comment) }
   }
 }
 

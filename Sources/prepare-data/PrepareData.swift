@@ -17,8 +17,9 @@ struct PrepareData: ParsableCommand {
     abstract: "Make a data set for a multi-task network, or check one.",
     usage: """
       prepare-data scenes --train 512 --validation 128 --seed 1 -o dataset.h5
+             prepare-data nyuv2 --input FOLDER -o dataset.h5
              prepare-data check dataset.h5
       """,
     version: version,
-    subcommands: [ScenesCommand.self, CheckCommand.self])
+    subcommands: [ScenesCommand.self, NYUv2Command.self, CheckCommand.self])
 }

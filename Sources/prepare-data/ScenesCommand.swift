@@ -28,12 +28,6 @@ struct ScenesCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
 
-  private var sceneTasks: [SceneTask]? {
-    let names = tasks.split(separator: ",", omittingEmptySubsequences: false)
-    let known = names.compactMap { SceneTask(rawValue: String($0)) }
-    return known.count == names.count && Set(known).count == known.count ? known : nil
-  }
-
   func validate() throws {
     guard train >= 1, validation >= 0, test >= 0 else {
       throw ValidationError("--train must be at least 1, --validation and --test at least 0")
@@ -41,18 +35,15 @@ struct ScenesCommand: ParsableCommand {
     guard (8...4096).contains(height), (8...4096).contains(width) else {
       throw ValidationError("--height and --width must be in 8...4096")
     }
-    guard sceneTasks != nil else {
-      let known = SceneTask.allCases.map(\.rawValue).joined(separator: ",")
-      throw ValidationError("--tasks \(tasks): choose each at most once from \(known)")
-    }
+    _ = try taskList(tasks, of: SceneTask.self)
   }
 
   func run() throws {
     let total = train + validation + test
     let options = SceneDatasetOptions(
       counts: [(.train, train), (.validation, validation), (.test, test)],
-      size: PixelSize(height: height, width: width), tasks: sceneTasks ?? [], seed: common.seed,
-      threads: common.threadCount)
+      size: PixelSize(height: height, width: width), tasks: try taskList(tasks),
+      seed: common.seed, threads: common.threadCount)
     let progress = Progress("render", total: total, quiet: common.quiet)
     try writeSceneDataset(
       options, to: output.output,

@@ -309,7 +309,7 @@ import Testing
       .uint16,
       TargetEncoding(fillValue: 65535, scaleFactor: 2.0 / 65534, addOffset: -1, signedX: true)),
     .init(.uint16, TargetEncoding(fillValue: 0, scaleFactor: 0.001, units: "m")),
-    .init(.float32, TargetEncoding(fillValue: -1, validMax: 2)),
+    .init(.float32, TargetEncoding(fillValue: -1, validMax: 2, comment: "from images")),
   ]
 
   private func sample(_ seed: UInt64) -> Sample {

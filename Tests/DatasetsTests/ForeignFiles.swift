@@ -1,0 +1,113 @@
+// Files in other people's formats, written as small as they can be.
+
+import Artifacts
+import CZlib
+import Datasets
+import Foundation
+import TestSupport
+import Testing
+
+/// A new folder to write such files into.
+struct ForeignFolder {
+  let path: String
+
+  /// Calls `body` with a new folder, which is removed afterwards.
+  static func with<R>(_ body: (ForeignFolder) throws -> R) throws -> R {
+    try withFolder { try body(ForeignFolder(path: $0)) }
+  }
+
+  var input: InputFolder {
+    get throws { try InputFolder(path) }
+  }
+
+  func write(_ name: String, _ bytes: [UInt8]) throws {
+    let file = URL(fileURLWithPath: path + "/" + name)
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(bytes).write(to: file)
+  }
+
+  func write(_ name: String, text: String) throws { try write(name, Array(text.utf8)) }
+
+  /// Writes a PNG of H×W×channels samples, of 8 or 16 bits.
+  func writePNG(
+    _ name: String, height: Int, width: Int, bitDepth: Int = 8, _ samples: [UInt16]
+  ) throws {
+    let channels = samples.count / (height * width)
+    func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
+      let content = Array(type.utf8) + data
+      let sum = crc32(0, content, UInt32(content.count))
+      return bigEndian(UInt32(data.count)) + content + bigEndian(UInt32(sum))
+    }
+    let header =
+      bigEndian(UInt32(width)) + bigEndian(UInt32(height))
+      + [UInt8(bitDepth), channels == 3 ? 2 : 0, 0, 0, 0]
+    let row = width * channels
+    var lines: [UInt8] = []
+    for y in 0..<height {
+      // Each line begins with its filter, 0 for none.
+      lines.append(0)
+      for sample in samples[y * row..<(y + 1) * row] {
+        lines += bitDepth == 16 ? bigEndian(sample) : [UInt8(sample)]
+      }
+    }
+    try write(
+      name,
+      [0x89] + Array("PNG\r\n\u{1A}\n".unicodeScalars.map { UInt8($0.value) })
+        + chunk("IHDR", header) + chunk("IDAT", deflated(lines)) + chunk("IEND", []))
+  }
+
+  /// Writes an .npy file, by default of float32.
+  func writeNumpy<T: BitwiseCopyable>(
+    _ name: String, shape: [Int], type: String = "<f4", _ values: [T]
+  ) throws {
+    let dimensions = shape.map { "\($0)," }.joined(separator: " ")
+    let header = "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(dimensions)), }\n"
+    try write(
+      name,
+      [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count % 256), 0] + header.utf8
+        + littleEndian(values))
+  }
+}
+
+/// Packed by zlib.
+func deflated(_ bytes: [UInt8]) -> [UInt8] {
+  var size = compressBound(UInt(bytes.count))
+  var result = [UInt8](repeating: 0, count: Int(size))
+  #expect(compress2(&result, &size, bytes, UInt(bytes.count), 6) == Z_OK)
+  return Array(result.prefix(Int(size)))
+}
+
+func bigEndian<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) -> [UInt8] {
+  withUnsafeBytes(of: value.bigEndian) { Array($0) }
+}
+
+/// As this machine has them in memory.
+func littleEndian<T: BitwiseCopyable>(_ values: [T]) -> [UInt8] {
+  values.withUnsafeBytes { Array($0) }
+}
+
+/// What the error that `body` throws says, with `FOLDER` for the folder; nil if it throws none.
+func message(_ folder: ForeignFolder, _ body: () throws -> Void) -> String? {
+  do {
+    try body()
+    return nil
+  } catch {
+    return "\(error)".replacingOccurrences(of: folder.path, with: "FOLDER")
+  }
+}
+
+/// A sample after it was written to a dataset.h5 and read again.
+func stored(_ dataset: any ForeignDataset, _ split: Split, _ index: Int) throws -> Sample {
+  try withFolder { folder in
+    let path = folder + "/dataset.h5"
+    let writer = try DatasetWriter(
+      path, tasks: dataset.tasks, storage: dataset.storage, provenance: someProvenance)
+    let size = dataset.size
+    try writer.begin(.train, count: 1, height: size.height, width: size.width)
+    try writer.append(dataset.sample(index, of: split))
+    try writer.finish()
+    let file = try DatasetFile(opening: path)
+    return try file.sample(0, of: file.info(.train))
+  }
+}
