@@ -2,8 +2,8 @@
 
 import Artifacts
 
-/// A size in pixels.
-public struct PixelSize: Equatable, Sendable {
+/// A size in pixels, written HxW.
+public struct PixelSize: Equatable, Sendable, LosslessStringConvertible {
   public let height: Int
   public let width: Int
 
@@ -11,6 +11,17 @@ public struct PixelSize: Equatable, Sendable {
     self.height = height
     self.width = width
   }
+
+  /// - Parameter description: such as 256x512; each at most 65536.
+  public init?(_ description: String) {
+    let parts = description.split(separator: "x", omittingEmptySubsequences: false)
+    guard parts.count == 2, let height = Int(parts[0]), let width = Int(parts[1]),
+      (1...65536).contains(height), (1...65536).contains(width)
+    else { return nil }
+    self.init(height: height, width: width)
+  }
+
+  public var description: String { "\(height)x\(width)" }
 }
 
 /// How a sample is laid out in its crop: scaled, maybe mirrored, then shifted.

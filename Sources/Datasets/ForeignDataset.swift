@@ -20,6 +20,13 @@ public protocol ForeignDataset: Sendable {
   func sample(_ index: Int, of split: Split) throws -> Sample
 }
 
+extension ForeignDataset {
+  /// The samples of a split; none where there is no such split.
+  func names(of split: Split) -> [String] {
+    splits.first { $0.split == split }?.names ?? []
+  }
+}
+
 /// A folder that somebody names as input. Files are looked up inside it and nowhere else.
 public struct InputFolder: Sendable {
   public let path: String

@@ -14,6 +14,9 @@ public enum DeviceChoice: String, ExpressibleByArgument, CaseIterable, Sendable 
 
 extension Precision: ExpressibleByArgument {}
 extension SampleOrder: ExpressibleByArgument {}
+extension PixelSize: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
 
 /// Where a network runs.
 public struct MachineOptions: ParsableArguments {
@@ -82,7 +85,7 @@ public struct BatchOptions: ParsableArguments {
   public var augment = true
 
   @Option(help: "Size of the crops, as HxW (default: the images' own).")
-  public var crop: CropSize?
+  public var crop: PixelSize?
 
   @Option(help: "Probability of dropout in the heads (default: the model's; 0.5 for a new one).")
   public var dropout: Double?
@@ -101,7 +104,7 @@ public struct BatchOptions: ParsableArguments {
   /// The training batches of a data set.
   public func source(of dataset: DatasetFile, seed: UInt64) throws -> BatchSource {
     try BatchSource(
-      dataset, batchSize: batchSize, order: order, augments: augment, crop: crop?.size, seed: seed)
+      dataset, batchSize: batchSize, order: order, augments: augment, crop: crop, seed: seed)
   }
 }
 
@@ -119,17 +122,4 @@ public struct IntegerList: ExpressibleByArgument, Sendable {
   }
 
   public var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
-}
-
-/// A size in pixels, as HxW.
-public struct CropSize: ExpressibleByArgument, Sendable {
-  public let size: PixelSize
-
-  public init?(argument: String) {
-    let parts = argument.split(separator: "x", omittingEmptySubsequences: false)
-    guard parts.count == 2, let height = Int(parts[0]), let width = Int(parts[1]),
-      (1...65536).contains(height), (1...65536).contains(width)
-    else { return nil }
-    size = PixelSize(height: height, width: width)
-  }
 }

@@ -21,5 +21,8 @@ struct PrepareData: ParsableCommand {
              prepare-data check dataset.h5
       """,
     version: version,
-    subcommands: [ScenesCommand.self, NYUv2Command.self, CheckCommand.self])
+    subcommands: [
+      ScenesCommand.self, NYUv2Command.self, CityscapesCommand.self, TaskonomyCommand.self,
+      CheckCommand.self,
+    ])
 }

@@ -152,7 +152,7 @@ struct SparseTrain: ParsableCommand {
       "order": batch.order.rawValue, "augment": "\(batch.augment)",
       "mode": mode?.rawValue ?? "default",
     ]
-    settings["crop"] = batch.crop.map { "\($0.size.height)x\($0.size.width)" }
+    settings["crop"] = batch.crop.map { "\($0)" }
     settings["dropout"] = batch.dropout.map { "\($0)" }
     settings["validate-every"] = keeping.validateEvery.map(String.init)
     if mode == .dynamic {

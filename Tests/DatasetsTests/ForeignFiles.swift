@@ -111,3 +111,46 @@ func stored(_ dataset: any ForeignDataset, _ split: Split, _ index: Int) throws 
     return try file.sample(0, of: file.info(.train))
   }
 }
+
+/// MAT files of version 5, element by element.
+struct MatWriter {
+  var isBigEndian = false
+
+  func number<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) -> [UInt8] {
+    isBigEndian ? bigEndian(value) : bigEndian(value).reversed()
+  }
+
+  func file(_ elements: [UInt8]...) -> [UInt8] {
+    Array("MATLAB 5.0 MAT-file".utf8) + [UInt8](repeating: 32, count: 105)
+      + number(UInt16(0x0100)) + Array((isBigEndian ? "MI" : "IM").utf8) + elements.joined()
+  }
+
+  func element(_ type: Int, _ data: [UInt8]) -> [UInt8] {
+    if (1...4).contains(data.count) {
+      let tag = number(UInt32(data.count << 16 | type))
+      return tag + data + [UInt8](repeating: 0, count: 4 - data.count)
+    }
+    let padding = type == 15 ? 0 : (8 - data.count % 8) % 8
+    return number(UInt32(type)) + number(UInt32(data.count)) + data
+      + [UInt8](repeating: 0, count: padding)
+  }
+
+  /// - Parameters:
+  ///   - kind: MATLAB's class, 6 for double.
+  ///   - type: that the values are stored as.
+  func matrix(
+    _ name: String, count: Int, kind: Int = 6, flags: Int = 0, type: Int, _ values: [UInt8]
+  ) -> [UInt8] {
+    element(
+      14,
+      element(6, number(UInt32(kind | flags)) + number(UInt32(0)))
+        + element(5, number(Int32(1)) + number(Int32(count))) + element(1, Array(name.utf8))
+        + element(type, values))
+  }
+
+  func doubles(_ name: String, _ values: [Double]) -> [UInt8] {
+    matrix(name, count: values.count, type: 9, values.flatMap { number($0.bitPattern) })
+  }
+
+  func compressed(_ element: [UInt8]) -> [UInt8] { self.element(15, deflated(element)) }
+}

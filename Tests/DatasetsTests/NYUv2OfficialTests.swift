@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// nyu_depth_v2_labeled.mat with three images of 4×5, and what lies beside it.
-private struct Official {
+struct Official {
   static let (count, height, width) = (3, 4, 5)
 
   var depth: (_ image: Int, _ row: Int, _ column: Int) -> Float = { image, row, column in
@@ -53,49 +53,6 @@ private struct Official {
   }
 }
 
-/// MAT files of version 5, element by element.
-private struct MatWriter {
-  var isBigEndian = false
-
-  func number<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) -> [UInt8] {
-    isBigEndian ? bigEndian(value) : bigEndian(value).reversed()
-  }
-
-  func file(_ elements: [UInt8]...) -> [UInt8] {
-    Array("MATLAB 5.0 MAT-file".utf8) + [UInt8](repeating: 32, count: 105)
-      + number(UInt16(0x0100)) + Array((isBigEndian ? "MI" : "IM").utf8) + elements.joined()
-  }
-
-  func element(_ type: Int, _ data: [UInt8]) -> [UInt8] {
-    if (1...4).contains(data.count) {
-      let tag = number(UInt32(data.count << 16 | type))
-      return tag + data + [UInt8](repeating: 0, count: 4 - data.count)
-    }
-    let padding = type == 15 ? 0 : (8 - data.count % 8) % 8
-    return number(UInt32(type)) + number(UInt32(data.count)) + data
-      + [UInt8](repeating: 0, count: padding)
-  }
-
-  /// - Parameters:
-  ///   - kind: MATLAB's class, 6 for double.
-  ///   - type: that the values are stored as.
-  func matrix(
-    _ name: String, count: Int, kind: Int = 6, flags: Int = 0, type: Int, _ values: [UInt8]
-  ) -> [UInt8] {
-    element(
-      14,
-      element(6, number(UInt32(kind | flags)) + number(UInt32(0)))
-        + element(5, number(Int32(1)) + number(Int32(count))) + element(1, Array(name.utf8))
-        + element(type, values))
-  }
-
-  func doubles(_ name: String, _ values: [Double]) -> [UInt8] {
-    matrix(name, count: values.count, type: 9, values.flatMap { number($0.bitPattern) })
-  }
-
-  func compressed(_ element: [UInt8]) -> [UInt8] { self.element(15, deflated(element)) }
-}
-
 @Suite struct NYUv2OfficialTests {
   @Test func everyValueIsRead() throws {
     try ForeignFolder.with { folder in
@@ -138,7 +95,8 @@ private struct MatWriter {
       try official.write(folder)
       let dataset = try NYUv2Official(folder.input, tasks: [.sn])
       let encoding = dataset.storage[0].encoding
-      #expect(encoding.comment == "computed from depth with the official intrinsics")
+      #expect(
+        encoding.comment?.hasPrefix("computed from depth with the official intrinsics") == true)
       #expect(encoding.signedX)
       let target = try dataset.sample(0, of: .train).targets[0]
       #expect(target.valid == Official.pixels { 1..<3 ~= $0 && 1..<4 ~= $1 })

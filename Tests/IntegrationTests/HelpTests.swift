@@ -6,7 +6,9 @@ import Testing
 @Suite(.serialized) struct HelpTests {
   private static let commands: [(tool: Tool, arguments: String)] =
     Tool.allCases.map { ($0, "--help") } + [
-      (.prepareData, "scenes --help"), (.prepareData, "check --help"),
+      (.prepareData, "scenes --help"), (.prepareData, "nyuv2 --help"),
+      (.prepareData, "cityscapes --help"), (.prepareData, "taskonomy --help"),
+      (.prepareData, "check --help"),
       (.evaluate, "model --help"), (.evaluate, "compare --help"),
     ]
 

@@ -50,6 +50,21 @@ import Testing
     (.prepareData, "scenes --height 4 -o d.h5", "--height and --width must be in 8...4096"),
     (.prepareData, "scenes --tasks seg,seg -o d.h5", "--tasks seg,seg: choose each at most once"),
     (.prepareData, "scenes --tasks smell -o d.h5", "--tasks smell: choose each at most once"),
+    (
+      .prepareData, "cityscapes --input . --classes 5 -o d.h5", "--classes 5: must be 19, 7 or 2"
+    ),
+    (
+      .prepareData, "cityscapes --input . --size 8x8 -o d.h5",
+      "--size goes with --layout official only"
+    ),
+    (
+      .prepareData, "taskonomy --input . --split s.csv --tasks sn,sn -o d.h5",
+      "--tasks sn,sn: choose each at most once"
+    ),
+    (
+      .prepareData, "taskonomy --input . --split s.csv --tasks sn --class-weights w.npy -o d.h5",
+      "--class-weights needs the task seg"
+    ),
     (.prepareData, "check", "Missing expected argument '<file>'"),
     (.prepareData, "invent", "Unexpected argument 'invent'"),
   ]

@@ -51,7 +51,9 @@ public struct NYUv2Official: ForeignDataset {
       case (.seg, _): .classes
       case (.sn, .pictures(_, let bytes)): bytes.storage
       case (.sn, .computedFromDepth):
-        .normals(comment: "computed from depth with the official intrinsics")
+        .normals(
+          comment: "computed from depth with the official intrinsics; "
+            + "x right, y up, z towards the camera")
       case (.depth, _): .quantity(units: "m")
       }
     }

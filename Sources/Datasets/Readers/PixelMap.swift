@@ -20,12 +20,12 @@ struct PixelMap: Sendable {
     self.values = values
   }
 
-  /// An 8-bit PNG.
+  /// A PNG.
   ///
   /// - Throws: ``ArtifactError`` naming the file, also when it is a PNG of another kind.
-  init(png path: String, channels: Int) throws {
+  init(png path: String, channels: Int, bitDepth: Int = 8) throws {
     let png = try PNGFile(path)
-    try png.expect(channels: channels, bitDepth: 8)
+    try png.expect(channels: channels, bitDepth: bitDepth)
     self.init(
       file: path, size: PixelSize(height: png.height, width: png.width), channels: channels,
       values: png.samples.map(Float.init))
@@ -91,7 +91,23 @@ struct PixelMap: Sendable {
     return self
   }
 
+  /// - Throws: ``ArtifactError`` unless the map is as large as the image it belongs to.
+  func expect(sizeOf image: PixelMap) throws -> PixelMap {
+    guard size == image.size else {
+      throw failure(
+        "\(size.height)×\(size.width) pixels, but its image has "
+          + "\(image.size.height)×\(image.size.width)")
+    }
+    return self
+  }
+
   // MARK: What the numbers mean
+
+  /// One value per pixel; nil where there is no ground truth.
+  func target(_ value: (Float) -> Float?) -> TargetMap {
+    let decoded = values.map(value)
+    return TargetMap(values: decoded.map { $0 ?? 0 }, valid: decoded.map { $0 != nil })
+  }
 
   /// An image with values in 0...255 once multiplied by `scale`; rounded, and cut to that range.
   ///

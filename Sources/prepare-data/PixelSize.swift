@@ -1,0 +1,8 @@
+// Sizes as options name them.
+
+import ArgumentParser
+import Datasets
+
+extension PixelSize: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}

@@ -1,0 +1,132 @@
+// Damaged files of every format, 10,000 each: an error or a result, never a crash or a hang.
+
+import Artifacts
+import CZlib
+import Datasets
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct FuzzTests {
+  private static let count = 10_000
+
+  /// Changes, drops, doubles or cuts some of the bytes.
+  private func damaged(_ bytes: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+    var result = bytes
+    for _ in 0..<Int.random(in: 1...4, using: &random) where !result.isEmpty {
+      let place = Int.random(in: 0..<result.count, using: &random)
+      switch Int.random(in: 0..<8, using: &random) {
+      case 0: result.removeSubrange(place...)
+      case 1: result.remove(at: place)
+      case 2: result.insert(.random(in: 0...255, using: &random), at: place)
+      case 3: result[place] = [0, 1, 0x7F, 0x80, 0xFF].randomElement(using: &random) ?? 0
+      default: result[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+      }
+    }
+    return result
+  }
+
+  /// Makes the check sums of a PNG's chunks right again, so that damage gets past them.
+  private func repaired(_ png: [UInt8]) -> [UInt8] {
+    var result = png
+    var place = 8
+    while place + 12 <= result.count {
+      let length = result[place..<place + 4].reduce(0) { $0 << 8 | Int($1) }
+      guard length <= result.count - place - 12 else { break }
+      let content = Array(result[place + 4..<place + 8 + length])
+      let sum = bigEndian(UInt32(crc32(0, content, UInt32(content.count))))
+      result.replaceSubrange(place + 8 + length..<place + 12 + length, with: sum)
+      place += 12 + length
+    }
+    return result
+  }
+
+  private func bytes(_ folder: ForeignFolder, _ name: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.path + "/" + name)))
+  }
+
+  /// Reads a file again and again, damaged in another way each time; some must still be good, and
+  /// most must not, else nothing is tested.
+  private func fuzz(
+    _ folder: ForeignFolder, _ name: String, repair: ([UInt8]) -> [UInt8] = { $0 },
+    read: () throws -> Void
+  ) throws {
+    let good = try bytes(folder, name)
+    try read()
+    var random = SeededRandom(99)
+    var errors = 0
+    for _ in 0..<Self.count {
+      try folder.write(name, repair(damaged(good, &random)))
+      do {
+        try read()
+      } catch let error as ArtifactError {
+        errors += 1
+        #expect(!error.reason.isEmpty)
+      }
+    }
+    #expect(errors > Self.count / 20 && errors <= Self.count, "\(errors)")
+  }
+
+  private func adaShare(_ folder: ForeignFolder) throws {
+    let pixels = 6 * 7
+    try folder.write(
+      "nyu_v2_3task.json", text: #"{"train": [["i.png", "s.png", "n.png", "d.npy"]]}"#)
+    try folder.writePNG(
+      "i.png", height: 6, width: 7, (0..<pixels * 3).map { UInt16($0 % 256) })
+    try folder.writePNG("s.png", height: 6, width: 7, (0..<pixels).map { UInt16($0 % 40) })
+    try folder.writePNG(
+      "n.png", height: 6, width: 7, (0..<pixels * 3).map { UInt16($0 % 200) })
+    try folder.writeNumpy("d.npy", shape: [6, 7], (0..<pixels).map(Float.init))
+  }
+
+  private func readAdaShare(_ folder: ForeignFolder) throws {
+    let dataset = try NYUv2AdaShare(
+      folder.input, tasks: [.seg, .sn, .depth], normals: .centred)
+    _ = try dataset.sample(0, of: .train)
+  }
+
+  @Test(arguments: ["i.png", "s.png", "d.npy", "nyu_v2_3task.json"])
+  func aDamagedPictureArrayOrIndex(_ name: String) throws {
+    try ForeignFolder.with { folder in
+      try adaShare(folder)
+      try fuzz(folder, name, repair: name.hasSuffix("png") ? repaired : { $0 }) {
+        try readAdaShare(folder)
+      }
+    }
+  }
+
+  @Test(arguments: [false, true])
+  func aDamagedMatFile(_ isCompressed: Bool) throws {
+    try ForeignFolder.with { folder in
+      try Official().write(folder)
+      let mat = MatWriter()
+      func packed(_ element: [UInt8]) -> [UInt8] {
+        isCompressed ? mat.compressed(element) : element
+      }
+      for name in ["train.txt", "test.txt"] {
+        try FileManager.default.removeItem(atPath: folder.path + "/" + name)
+      }
+      try folder.write(
+        "splits.mat",
+        mat.file(
+          packed(mat.doubles("trainNdxs", [3, 1])), packed(mat.doubles("testNdxs", [2]))))
+      try fuzz(folder, "splits.mat") {
+        _ = try NYUv2Official(folder.input, tasks: [.seg])
+      }
+    }
+  }
+
+  /// An HDF5 file of numbers: libhdf5 1.10 itself reads beyond its memory where the lengths of
+  /// variable-length strings are damaged, so files that have some cannot be tested like this.
+  @Test func aDamagedHDF5File() throws {
+    try ForeignFolder.with { folder in
+      try Official().write(folder)
+      try fuzz(folder, "nyu_depth_v2_labeled.mat") {
+        let dataset = try NYUv2Official(folder.input, tasks: [.seg, .depth])
+        for (split, names) in dataset.splits {
+          for index in names.indices { _ = try dataset.sample(index, of: split) }
+        }
+      }
+    }
+  }
+}
