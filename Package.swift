@@ -65,7 +65,7 @@ let package = Package(
     tool("sparse-train", ["NetworkOptions", "Reporting", "Sparsity"]),
     tool("evaluate", ["NetworkOptions", "Reporting"]),
     // Times single steps for pipeline/bench.
-    tool("bench", ["NetworkOptions"]),
+    tool("bench", ["NetworkOptions", "CZlib", "HDF5"]),
 
     .target(name: "TestSupport", dependencies: ["HDF5"], path: "Tests/TestSupport"),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"]),

@@ -305,53 +305,61 @@ private func decode<T: StoredNumber>(
   let (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
   let lowest = encoding.validMin.map(Float.init) ?? -.infinity
   let highest = encoding.validMax.map(Float.init) ?? .infinity
-  let isClass = task.kind == .segmentation
-  let classes = Float(task.channels)
+  let classes = task.kind == .segmentation ? Float(task.channels) : .infinity
+  let smallest: Float = task.kind == .segmentation ? 0 : -Float.greatestFiniteMagnitude
   let fill = encoding.fillValue.map(Float.init)
   // Without a fill value no number is one.
   let (hasFill, fillNumber) = (fill != nil, fill ?? 0)
   let fillIsNaN = fillNumber.isNaN
 
   let pixels = stored.count / channels
-  var valid = [Bool](repeating: true, count: pixels)
-  var bad: Int?
+  var isGood = true
+  var valid: [Bool] = []
+  // Straight loops without a way out, which run on vectors.
   let values = [Float](unsafeUninitializedCapacity: stored.count) { values, initialized in
     stored.withUnsafeBufferPointer { stored in
-      valid.withUnsafeMutableBufferPointer { valid in
+      valid = [Bool](unsafeUninitializedCapacity: pixels) { valid, initialized in
         for pixel in 0..<pixels {
-          let first = pixel * channels
           // A normal is missing when all its components are the fill value, NaN among them.
           var isFill = hasFill
           var isInside = true
-          var isGood = true
-          for index in first..<first + channels {
+          var isProper = true
+          for index in pixel * channels..<(pixel + 1) * channels {
             let number = stored[index].number
             let value = number * scale + offset
-            values.initializeElement(at: index, to: value)
-            isFill = isFill && (number == fillNumber || (fillIsNaN && number.isNaN))
+            isFill = isFill && ((number == fillNumber) || (fillIsNaN && number != number))
             // Comparisons with what is no number are false.
             isInside = isInside && value > lowest && value <= highest
-            isGood = isGood && value.isFinite && (!isClass || (value >= 0 && value < classes))
+            isProper = isProper && value >= smallest && value < classes
+            values[index] = value
           }
-          if isFill {
-            valid[pixel] = false
-            for index in first..<first + channels { values[index] = 0 }
-          } else {
-            valid[pixel] = isInside
-            if !isGood { bad = bad ?? pixel }
+          if channels == 1 {
+            values[pixel] = isFill ? 0 : values[pixel]
+          } else if isFill {
+            for index in pixel * channels..<(pixel + 1) * channels { values[index] = 0 }
           }
+          valid[pixel] = isInside && !isFill
+          isGood = isGood && (isFill || isProper)
         }
+        initialized = pixels
       }
     }
     initialized = stored.count
   }
-  if let bad {
-    let range = bad * channels..<(bad + 1) * channels
-    let value = values[range].first { !$0.isFinite } ?? values[range.lowerBound]
-    throw BadValue(
-      reason: value.isFinite
-        ? "label \(Int(exactly: value).map(String.init) ?? "\(value)") at pixel \(bad) is outside "
-          + "0...\(task.channels - 1)" : "value \(value) at pixel \(bad)")
-  }
+  if !isGood { throw badValue(values, task) }
   return TargetMap(values: values, valid: valid)
+}
+
+/// What is wrong with the first value that cannot be; where there is no ground truth values are 0.
+private func badValue(_ values: [Float], _ task: DatasetTask) -> BadValue {
+  for (index, value) in values.enumerated() {
+    let pixel = index / task.targetChannels
+    if !value.isFinite { return BadValue(reason: "value \(value) at pixel \(pixel)") }
+    if task.kind == .segmentation, value < 0 || value >= Float(task.channels) {
+      let label = Int(exactly: value).map(String.init) ?? "\(value)"
+      return BadValue(
+        reason: "label \(label) at pixel \(pixel) is outside 0...\(task.channels - 1)")
+    }
+  }
+  return BadValue(reason: "a value that cannot be")
 }

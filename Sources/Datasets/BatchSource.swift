@@ -25,7 +25,16 @@ public struct Batch: Sendable {
     count = samples.count
     height = samples.first?.height ?? 0
     width = samples.first?.width ?? 0
-    images = samples.flatMap(\.image)
+    images = [UInt8](
+      unsafeUninitializedCapacity: samples.reduce(0) { $0 + $1.image.count }
+    ) { images, initialized in
+      for sample in samples {
+        let end = initialized + sample.image.count
+        _ = UnsafeMutableBufferPointer(rebasing: images[initialized..<end])
+          .initialize(from: sample.image)
+        initialized = end
+      }
+    }
     targets = tasks.indices.map { index in
       let task = tasks[index]
       return Target(
@@ -42,22 +51,26 @@ extension Batch.Target {
     let pixels = maps.reduce(0) { $0 + $1.valid.count }
     valid = [Float](unsafeUninitializedCapacity: pixels) { valid, initialized in
       for map in maps {
-        for isValid in map.valid {
-          valid.initializeElement(at: initialized, to: isValid ? 1 : 0)
-          initialized += 1
+        let first = initialized
+        map.valid.withUnsafeBufferPointer { isValid in
+          for pixel in isValid.indices { valid[first + pixel] = isValid[pixel] ? 1 : 0 }
         }
+        initialized += map.valid.count
       }
     }
     values = [Float](unsafeUninitializedCapacity: pixels * channels) { values, initialized in
       for map in maps {
+        let first = initialized
         map.values.withUnsafeBufferPointer { stored in
-          for (pixel, isValid) in map.valid.enumerated() {
-            for index in pixel * channels..<(pixel + 1) * channels {
-              values.initializeElement(at: initialized, to: isValid ? stored[index] : missing)
-              initialized += 1
+          map.valid.withUnsafeBufferPointer { isValid in
+            for pixel in isValid.indices {
+              for index in pixel * channels..<(pixel + 1) * channels {
+                values[first + index] = isValid[pixel] ? stored[index] : missing
+              }
             }
           }
         }
+        initialized += map.values.count
       }
     }
   }
@@ -76,21 +89,26 @@ public struct BatchSource: Sendable {
   public let dataset: DatasetFile
   public let batchSize: Int
   public let size: PixelSize
+  /// Batches that a loader makes ahead, each on a thread of its own.
+  public let prefetch: Int
   private let info: DatasetFile.SplitInfo
   private let order: SampleOrder
   private let augments: Bool
   private let seed: UInt64
 
-  /// - Parameter crop: the size of the batches' images; nil means the data set's own.
+  /// - Parameters:
+  ///   - crop: the size of the batches' images; nil means the data set's own.
+  ///   - prefetch: batches that a loader makes ahead, at least 1.
   public init(
     _ dataset: DatasetFile, split: Split = .train, batchSize: Int, order: SampleOrder,
-    augments: Bool, crop: PixelSize?, seed: UInt64
+    augments: Bool, crop: PixelSize?, seed: UInt64, prefetch: Int = 2
   ) throws {
     self.dataset = dataset
     self.batchSize = batchSize
     self.order = order
     self.augments = augments
     self.seed = seed
+    self.prefetch = prefetch
     info = try dataset.info(split)
     size = crop ?? PixelSize(height: info.height, width: info.width)
   }
@@ -148,11 +166,9 @@ public struct BatchSource: Sendable {
 public final class BatchLoader {
   private let work: OrderedWork<Batch>
 
-  /// - Parameters:
-  ///   - first: the number of the first batch.
-  ///   - prefetch: batches that are made ahead, each on a thread of its own.
-  public init(_ source: BatchSource, first: Int = 0, prefetch: Int = 2) {
-    work = OrderedWork(first..<Int.max, threads: prefetch, ahead: prefetch) {
+  /// - Parameter first: the number of the first batch.
+  public init(_ source: BatchSource, first: Int = 0) {
+    work = OrderedWork(first..<Int.max, threads: source.prefetch, ahead: source.prefetch) {
       try source.batch($0)
     }
   }

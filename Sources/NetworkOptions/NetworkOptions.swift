@@ -87,6 +87,9 @@ public struct BatchOptions: ParsableArguments {
   @Option(help: "Size of the crops, as HxW (default: the images' own).")
   public var crop: PixelSize?
 
+  @Option(help: "Batches to prepare ahead, each on a thread of its own.")
+  public var prefetch = 2
+
   @Option(help: "Probability of dropout in the heads (default: the model's; 0.5 for a new one).")
   public var dropout: Double?
 
@@ -96,6 +99,9 @@ public struct BatchOptions: ParsableArguments {
     if !(1...100_000).contains(batchSize) {
       throw ValidationError("--batch-size \(batchSize): must be in 1...100000")
     }
+    if !(1...64).contains(prefetch) {
+      throw ValidationError("--prefetch \(prefetch): must be in 1...64")
+    }
     if let dropout, !(0..<1).contains(dropout) {
       throw ValidationError("--dropout \(dropout): must lie in [0, 1)")
     }
@@ -104,7 +110,8 @@ public struct BatchOptions: ParsableArguments {
   /// The training batches of a data set.
   public func source(of dataset: DatasetFile, seed: UInt64) throws -> BatchSource {
     try BatchSource(
-      dataset, batchSize: batchSize, order: order, augments: augment, crop: crop, seed: seed)
+      dataset, batchSize: batchSize, order: order, augments: augment, crop: crop, seed: seed,
+      prefetch: prefetch)
   }
 }
 

@@ -2,9 +2,11 @@
 
 import ArgumentParser
 import Artifacts
+import CZlib
 import CommandLine
 import Datasets
 import Foundation
+import HDF5
 import NetworkOptions
 import Networks
 import Sparsity
@@ -17,7 +19,7 @@ enum Main {
 }
 
 enum Work: String, ExpressibleByArgument, CaseIterable {
-  case score, train, update, merge, sparsity
+  case score, train, update, merge, sparsity, load, inflate
 }
 
 struct Bench: ParsableCommand {
@@ -29,7 +31,8 @@ struct Bench: ParsableCommand {
 
   @Argument(
     help: """
-      score, train, update (a step that drops and grows), merge (at a keep ratio) or sparsity.
+      score, train, update (a step that drops and grows), merge (at a keep ratio), sparsity, load \
+      (a batch from a file) or inflate (what of that is zlib's).
       """)
   var work: Work
   @Option(help: "2 (seg, sn) or 5 tasks.") var tasks = 2
@@ -45,7 +48,8 @@ struct Bench: ParsableCommand {
     defer { unlink(path) }
     try writeSceneDataset(
       SceneDatasetOptions(
-        counts: [(.train, 8)], size: PixelSize(height: size, width: size),
+        counts: [(.train, work == .load || work == .inflate ? 64 : 8)],
+        size: PixelSize(height: size, width: size),
         tasks: Array(SceneTask.allCases.prefix(tasks)), seed: 1, threads: 1),
       to: path, provenance: Provenance(createdBy: "bench", command: "bench")
     ) { _, _ in }
@@ -78,6 +82,18 @@ struct Bench: ParsableCommand {
           timer.step()
         }
       }
+    case .load:
+      let loader = BatchLoader(
+        try BatchSource(
+          dataset, batchSize: batchSize, order: .sequential, augments: false, crop: nil, seed: 1,
+          prefetch: common.threadCount))
+      for _ in 0..<common.threadCount { _ = try loader.next() }
+      for _ in 0...steps {
+        _ = try loader.next()
+        timer.step()
+      }
+    case .inflate:
+      try inflate(path, timer)
     case .merge, .sparsity:
       let network = prunableNetwork(of: architecture)
       let generator = try Generator(seed: 1)
@@ -90,6 +106,35 @@ struct Bench: ParsableCommand {
         _ = try merge(network, MergeSettings(), targets: [target]) { scores[$0] }
         timer.step()
       }
+    }
+  }
+
+  /// Inflates the chunks of batches, which lie in memory, on all threads.
+  private func inflate(_ path: String, _ timer: StepTimer) throws {
+    let train = try File.open(path).root.group("train")
+    var samples: [[(packed: [UInt8], size: Int)]] = []
+    for index in 0..<64 {
+      samples.append(
+        try train.datasetNames().compactMap { name in
+          let dataset = try train.dataset(name)
+          guard let codec = try dataset.chunkCodec() else { return nil }
+          let offset = [index] + dataset.shape.dropFirst().map { _ in 0 }
+          return try dataset.readChunk(at: offset).map { ($0, codec.count) }
+        })
+    }
+    let threads = common.threadCount
+    // As many batches at a time as there are threads, as the loader does.
+    for round in 0...steps / threads {
+      DispatchQueue.concurrentPerform(iterations: threads) { [batchSize, samples] thread in
+        for sample in 0..<batchSize {
+          for chunk in samples[((round * threads + thread) * batchSize + sample) % 64] {
+            var size = UInt(chunk.size)
+            var values = [UInt8](repeating: 0, count: chunk.size)
+            _ = uncompress(&values, &size, chunk.packed, UInt(chunk.packed.count))
+          }
+        }
+      }
+      timer.step(of: threads)
     }
   }
 
@@ -107,9 +152,10 @@ struct Bench: ParsableCommand {
 private final class StepTimer {
   private var last: ContinuousClock.Instant?
 
-  func step() {
+  /// - Parameter count: of steps taken together.
+  func step(of count: Int = 1) {
     let now = ContinuousClock.now
-    if let last { print((now - last) / .seconds(1)) }
+    if let last { print((now - last) / .seconds(1) / Double(count)) }
     last = now
   }
 }
