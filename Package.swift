@@ -37,11 +37,13 @@ let package = Package(
     .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     .target(name: "Formatting"),
     .target(name: "Torch", dependencies: ["CTorch"]),
-    .target(name: "HDF5", dependencies: ["CHDF5", "CZlib"]),
+    .target(name: "HDF5", dependencies: ["CHDF5", "CDeflate"]),
     .target(name: "Artifacts", dependencies: ["HDF5", "Formatting", crypto]),
     .target(name: "Scenes"),
     .target(

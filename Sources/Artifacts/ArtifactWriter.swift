@@ -15,14 +15,17 @@ public final class ArtifactWriter {
   private var content = ContentDigest()
   private var finished = false
 
+  /// - Parameter holdsVirtual: whether virtual datasets may be written.
   /// - Throws: ``ArtifactError`` when the folder does not exist or cannot be written to.
-  public init(_ path: String, kind: ArtifactKind, provenance: Provenance) throws {
+  public init(
+    _ path: String, kind: ArtifactKind, provenance: Provenance, holdsVirtual: Bool = false
+  ) throws {
     self.path = path
     partialPath = PartialFiles.path(for: path)
     try OutputFile.check(path)
     PartialFiles.add(partialPath)
     do {
-      file = try File.create(partialPath)
+      file = try File.create(partialPath, holdsVirtual: holdsVirtual)
       try provenance.write(to: file.root, kind: kind)
     } catch let error as HDF5Error {
       PartialFiles.remove(partialPath)
@@ -104,6 +107,26 @@ public final class ArtifactWriter {
       var digest = DatasetDigest()
       digest.update(strings)
       content.add(dataset.path, type: .string, shape: [strings.count], digest)
+    }
+  }
+
+  /// A dataset whose rows are those of other artifacts' datasets.
+  ///
+  /// - Parameters:
+  ///   - rowShape: the shape of a row.
+  ///   - blocks: the rows, with the `content_sha256` of the file they are in.
+  /// - Returns: the dataset, for its attributes.
+  func writeVirtual<T: HDF5Scalar>(
+    _ path: String, of type: T.Type, rowShape: [Int],
+    blocks: [(block: VirtualBlock, fileDigest: String)]
+  ) throws -> Dataset {
+    try naming {
+      let dataset = try root.createVirtualDataset(
+        path, of: type, rowShape: rowShape, blocks: blocks.map(\.block))
+      var digest = DatasetDigest()
+      digest.update(blocks)
+      content.add(dataset.path, type: T.elementType, shape: dataset.shape, digest)
+      return dataset
     }
   }
 
@@ -227,12 +250,19 @@ public enum PartialFiles {
 
   private static let suffix = ".partial"
 
-  /// The temporary file beside `path`: `.name.PID.partial`. Takes away those that processes which
-  /// no longer run have left.
+  private static let host: String = {
+    var name = [CChar](repeating: 0, count: 256)
+    return gethostname(&name, name.count - 1) == 0
+      ? String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      : "localhost"
+  }()
+
+  /// The temporary file beside `path`: `.name.HOST.PID.partial`. Takes away those that processes of
+  /// this host which no longer run have left; others may be at work in the same folder.
   static func path(for path: String) -> String {
     let url = URL(fileURLWithPath: path)
     let folder = url.deletingLastPathComponent()
-    let prefix = ".\(url.lastPathComponent)."
+    let prefix = ".\(url.lastPathComponent).\(host)."
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
     where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
       let process = Int32(name.dropFirst(prefix.count).dropLast(suffix.count))

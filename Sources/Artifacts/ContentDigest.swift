@@ -18,6 +18,11 @@ struct DatasetDigest {
     for string in strings { hash.update(data: Data(string.utf8) + [0]) }
   }
 
+  /// Rows in other files count as the digests of these files.
+  mutating func update(_ blocks: [(block: VirtualBlock, fileDigest: String)]) {
+    update(blocks.map { "\($0.block.path) \($0.block.rows) \($0.fileDigest)" })
+  }
+
   func finalized() -> [UInt8] { Array(hash.finalize()) }
 }
 
@@ -68,12 +73,42 @@ extension ArtifactReader {
     try? root.attribute("content_sha256")
   }
 
+  /// Compares what the file holds now with its recorded digest; so too for the shards of a data set.
+  ///
+  /// - Returns: the digest.
+  /// - Throws: ``ArtifactError`` naming the file that was changed or damaged, or carries no digest.
+  public func verifiedDigest() throws -> String { try verifiedDigest(mayHaveShards: true) }
+
+  private func verifiedDigest(mayHaveShards: Bool) throws -> String {
+    guard let recordedDigest else {
+      throw error("/@content_sha256", "missing, so there is nothing to compare with")
+    }
+    guard try computedDigest(mayHaveShards: mayHaveShards) == recordedDigest else {
+      throw error("", "content differs from content_sha256: the file was changed or damaged")
+    }
+    return recordedDigest
+  }
+
   /// The digest of what the file holds now.
-  public func computedDigest() throws -> String {
+  public func computedDigest() throws -> String { try computedDigest(mayHaveShards: true) }
+
+  private func computedDigest(mayHaveShards: Bool) throws -> String {
     var content = ContentDigest()
+    var shards: [String: String] = [:]
     for path in try root.allDatasetPaths() {
       let dataset = try root.dataset(path)
       var digest = DatasetDigest()
+      if dataset.isVirtual {
+        guard mayHaveShards else { throw error(path, "is virtual, in a file that is a shard") }
+        let blocks = try dataset.shardBlocks()
+        for (_, file) in blocks where shards[file] == nil {
+          shards[file] = try ArtifactReader(opening: file, as: .dataset)
+            .verifiedDigest(mayHaveShards: false)
+        }
+        digest.update(blocks.map { ($0.block, shards[$0.file] ?? "") })
+        content.add(path, type: dataset.elementType, shape: dataset.shape, digest)
+        continue
+      }
       switch dataset.elementType {
       case .string: digest.update(try dataset.readStrings())
       case .float32: try feed(dataset, Float.self, to: &digest)

@@ -96,8 +96,18 @@ public struct TargetEncoding: Equatable, Sendable {
     comment = dataset.hasAttribute("comment") ? try dataset.attribute("comment") : nil
   }
 
-  func write<T: HDF5Scalar>(to dataset: Dataset, as type: T.Type, _ convert: (Double) -> T) throws {
-    if let fillValue { try dataset.setAttribute("_FillValue", typed: convert(fillValue)) }
+  /// - Parameter dataset: of uint8, uint16 or float32, which becomes the fill value's type too.
+  func write(to dataset: Dataset) throws {
+    if let fillValue {
+      func whole<T: FixedWidthInteger>() -> T {
+        T(clamping: Int(exactly: fillValue.rounded()) ?? 0)
+      }
+      switch dataset.elementType {
+      case .uint8: try dataset.setAttribute("_FillValue", typed: whole() as UInt8)
+      case .uint16: try dataset.setAttribute("_FillValue", typed: whole() as UInt16)
+      default: try dataset.setAttribute("_FillValue", typed: Float(fillValue))
+      }
+    }
     if scaleFactor != 1 { try dataset.setAttribute("scale_factor", scaleFactor) }
     if addOffset != 0 { try dataset.setAttribute("add_offset", addOffset) }
     if let validMin { try dataset.setAttribute("valid_min", validMin) }
@@ -155,6 +165,8 @@ public final class DatasetFile: Sendable {
   public let reader: ArtifactReader
   public let tasks: [DatasetTask]
   public let splits: [SplitInfo]
+  /// The files that hold the samples of a data set in shards; none for one in a single file.
+  public let shards: [String]
 
   /// - Throws: ``ArtifactError`` naming the dataset or attribute that is missing or misshaped.
   public init(opening path: String) throws {
@@ -167,8 +179,10 @@ public final class DatasetFile: Sendable {
     }
     let tasks = try names.map { try DatasetFile.task($0, in: reader) }
     self.tasks = tasks
+    var shards: [String: File] = [:]
     splits = try Split.allCases.filter { $0 == .train || reader.root.contains($0.rawValue) }
-      .map { try DatasetFile.split($0, tasks, in: reader) }
+      .map { try DatasetFile.split($0, tasks, in: reader, shards: &shards) }
+    self.shards = shards.keys.sorted()
   }
 
   public func info(_ split: Split) throws -> SplitInfo {
@@ -228,9 +242,10 @@ public final class DatasetFile: Sendable {
       classNames: try perClass("class_names") { try $0.readStrings() }, classWeights: weights)
   }
 
-  private static func split(_ split: Split, _ tasks: [DatasetTask], in reader: ArtifactReader)
-    throws -> SplitInfo
-  {
+  private static func split(
+    _ split: Split, _ tasks: [DatasetTask], in reader: ArtifactReader,
+    shards: inout [String: File]
+  ) throws -> SplitInfo {
     let group = try reader.root.group(split.rawValue)
     let image = try group.dataset("image")
     guard image.elementType == .uint8 else {
@@ -255,11 +270,11 @@ public final class DatasetFile: Sendable {
         let names = types.map(\.description).joined(separator: " or ")
         throw reader.error(target.path, "expected \(names), found \(target.elementType)")
       }
-      return (try StoredSamples(target), try TargetEncoding(of: target))
+      return (try StoredSamples(target, shards: &shards), try TargetEncoding(of: target))
     }
     return SplitInfo(
-      split: split, count: count, height: height, width: width, image: try StoredSamples(image),
-      targets: targets)
+      split: split, count: count, height: height, width: width,
+      image: try StoredSamples(image, shards: &shards), targets: targets)
   }
 
   /// Reads and decodes one image with its targets; from any thread.
@@ -308,45 +323,47 @@ private func decode<T: StoredNumber>(
   let classes = task.kind == .segmentation ? Float(task.channels) : .infinity
   let smallest: Float = task.kind == .segmentation ? 0 : -Float.greatestFiniteMagnitude
   let fill = encoding.fillValue.map(Float.init)
-  // Without a fill value no number is one.
-  let (hasFill, fillNumber) = (fill != nil, fill ?? 0)
-  let fillIsNaN = fillNumber.isNaN
+  // Without a fill value no number is one. Flags are numbers here: `&&` would branch at every pixel.
+  let (hasFill, fillNumber): (Int32, Float) = (fill == nil ? 0 : 1, fill ?? 0)
+  let fillIsNaN: Int32 = fillNumber.isNaN ? 1 : 0
+  @inline(__always) func flag(_ condition: Bool) -> Int32 { condition ? 1 : 0 }
 
   let pixels = stored.count / channels
-  var isGood = true
+  var bad: Int32 = 0
   var valid: [Bool] = []
-  // Straight loops without a way out, which run on vectors.
   let values = [Float](unsafeUninitializedCapacity: stored.count) { values, initialized in
     stored.withUnsafeBufferPointer { stored in
       valid = [Bool](unsafeUninitializedCapacity: pixels) { valid, initialized in
-        for pixel in 0..<pixels {
-          // A normal is missing when all its components are the fill value, NaN among them.
-          var isFill = hasFill
-          var isInside = true
-          var isProper = true
-          for index in pixel * channels..<(pixel + 1) * channels {
-            let number = stored[index].number
-            let value = number * scale + offset
-            isFill = isFill && ((number == fillNumber) || (fillIsNaN && number != number))
-            // Comparisons with what is no number are false.
-            isInside = isInside && value > lowest && value <= highest
-            isProper = isProper && value >= smallest && value < classes
-            values[index] = value
+        // Straight loops of a known number of channels run on vectors.
+        @inline(__always) func decode(channels: Int) {
+          for pixel in 0..<pixels {
+            // A normal is missing when all its components are the fill value, NaN among them.
+            var isFill = hasFill
+            var isInside: Int32 = 1
+            var isProper: Int32 = 1
+            for index in pixel * channels..<(pixel + 1) * channels {
+              let number = stored[index].number
+              let value = number * scale + offset
+              isFill &= flag(number == fillNumber) | (fillIsNaN & flag(number != number))
+              // Comparisons with what is no number are false.
+              isInside &= flag(value > lowest) & flag(value <= highest)
+              isProper &= flag(value >= smallest) & flag(value < classes)
+              values[index] = value
+            }
+            for index in pixel * channels..<(pixel + 1) * channels {
+              values[index] = isFill == 0 ? values[index] : 0
+            }
+            valid[pixel] = isInside & ~isFill != 0
+            bad |= ~(isFill | isProper) & 1
           }
-          if channels == 1 {
-            values[pixel] = isFill ? 0 : values[pixel]
-          } else if isFill {
-            for index in pixel * channels..<(pixel + 1) * channels { values[index] = 0 }
-          }
-          valid[pixel] = isInside && !isFill
-          isGood = isGood && (isFill || isProper)
         }
+        if channels == 1 { decode(channels: 1) } else { decode(channels: 3) }
         initialized = pixels
       }
     }
     initialized = stored.count
   }
-  if !isGood { throw badValue(values, task) }
+  if bad != 0 { throw badValue(values, task) }
   return TargetMap(values: values, valid: valid)
 }
 

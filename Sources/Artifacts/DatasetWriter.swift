@@ -32,32 +32,18 @@ public final class DatasetWriter {
   private var targets: [TargetStream] = []
   private var packer: SamplePacker?
   private var mayBeFewer = false
+  private var names: [String] = []
 
+  /// - Parameter shard: which part of a data set this is; nil for a whole one.
   public init(
-    _ path: String, tasks: [DatasetTask], storage: [Storage], provenance: Provenance
+    _ path: String, tasks: [DatasetTask], storage: [Storage], provenance: Provenance,
+    shard: Shard? = nil
   ) throws {
     writer = try ArtifactWriter(path, kind: .dataset, provenance: provenance)
     self.tasks = tasks
     self.storage = storage
-    try writer.naming {
-      try writer.root.setAttribute("tasks", tasks.map(\.name))
-      _ = try writer.root.createGroup("tasks")
-      for task in tasks {
-        let group = try writer.root.createGroup("tasks/" + task.name)
-        try group.setAttribute("kind", task.kind.rawValue)
-        try group.setAttribute("channels", task.channels)
-        try group.setAttribute("loss_weight", task.lossWeight)
-        if task.kind == .regression { try group.setAttribute("metrics", task.metrics.rawValue) }
-      }
-    }
-    for task in tasks {
-      if let names = task.classNames {
-        try writer.writeStrings("tasks/\(task.name)/class_names", names)
-      }
-      if let weights = task.classWeights {
-        try writer.write("tasks/\(task.name)/class_weights", weights, shape: [weights.count])
-      }
-    }
+    try writer.write(tasks)
+    if let shard { try writer.naming { try shard.write(to: writer.root) } }
   }
 
   /// Begins a split of `count` samples, and says how to pack them.
@@ -77,18 +63,16 @@ public final class DatasetWriter {
     targets = try zip(tasks, storage).map { task, storage in
       let path = "\(split.rawValue)/\(task.name)"
       let shape = shape + (task.kind == .normals ? [3] : [])
-      func stream<T: HDF5Scalar>(_ convert: (Double) -> T) throws -> SampleStream<T> {
+      func stream<T: HDF5Scalar>() throws -> SampleStream<T> {
         let stream = try writer.stream(path, of: T.self, shape: shape)
-        try writer.naming {
-          try storage.encoding.write(to: stream.dataset, as: T.self, convert)
-        }
+        try writer.naming { try storage.encoding.write(to: stream.dataset) }
         codecs.append(stream.codec)
         return stream
       }
       return switch storage.element {
-      case .uint8: .uint8(try stream { UInt8(clamping: Int($0)) })
-      case .uint16: .uint16(try stream { UInt16(clamping: Int($0)) })
-      case .float32: .float32(try stream { Float($0) })
+      case .uint8: .uint8(try stream())
+      case .uint16: .uint16(try stream())
+      case .float32: .float32(try stream())
       }
     }
     let packer = SamplePacker(
@@ -104,7 +88,10 @@ public final class DatasetWriter {
   }
 
   /// Writes the next sample of the split.
-  public func append(_ sample: SamplePacker.Packed) throws {
+  ///
+  /// - Parameter name: what it is called; all samples of a split have a name, or none.
+  public func append(_ sample: SamplePacker.Packed, name: String? = nil) throws {
+    if let name { names.append(name) }
     try writer.naming {
       try image?.append(sample.image)
       for (target, stream) in zip(sample.targets, targets) {
@@ -126,13 +113,55 @@ public final class DatasetWriter {
       case .float32(let stream): try writer.finish(stream, mayBeFewer: mayBeFewer)
       }
     }
+    if let image, !names.isEmpty {
+      let split = image.dataset.path.split(separator: "/").dropLast().joined(separator: "/")
+      try writer.writeStrings(split + "/name", names)
+    }
     image = nil
     targets = []
+    names = []
   }
 
-  public func finish() throws {
+  /// Takes away the split that was begun, which turned out to have no samples.
+  public func abandon(_ split: Split) throws {
+    image = nil
+    targets = []
+    names = []
+    try writer.naming { try writer.root.remove(split.rawValue) }
+  }
+
+  /// Closes the file and gives it its name.
+  ///
+  /// - Parameter leftOut: broken samples that are not in it; nil where none could be.
+  public func finish(leftOut: Int? = nil) throws {
     try endSplit()
+    if let leftOut { try writer.naming { try writer.root.setAttribute("left_out", leftOut) } }
     try writer.finish()
+  }
+}
+
+extension ArtifactWriter {
+  /// Writes what a data set says of its tasks.
+  func write(_ tasks: [DatasetTask]) throws {
+    try naming {
+      try root.setAttribute("tasks", tasks.map(\.name))
+      _ = try root.createGroup("tasks")
+      for task in tasks {
+        let group = try root.createGroup("tasks/" + task.name)
+        try group.setAttribute("kind", task.kind.rawValue)
+        try group.setAttribute("channels", task.channels)
+        try group.setAttribute("loss_weight", task.lossWeight)
+        if task.kind == .regression { try group.setAttribute("metrics", task.metrics.rawValue) }
+      }
+    }
+    for task in tasks {
+      if let names = task.classNames {
+        try writeStrings("tasks/\(task.name)/class_names", names)
+      }
+      if let weights = task.classWeights {
+        try write("tasks/\(task.name)/class_weights", weights, shape: [weights.count])
+      }
+    }
   }
 }
 
@@ -187,7 +216,7 @@ public struct SamplePacker: Sendable {
   ) -> [T] {
     encode(target, encoding) { value in
       // Comparisons with a value that is no number are false.
-      value > 0 ? (value < Float(T.max) ? T(value) : T.max) : 0
+      value > 0 ? (value < Float(T.max) ? T(value + 0.5) : T.max) : 0
     }
   }
 
@@ -195,12 +224,17 @@ public struct SamplePacker: Sendable {
     _ target: TargetMap, _ encoding: TargetEncoding, _ convert: (Float) -> T
   ) -> [T] {
     let channels = target.values.count / target.valid.count
-    let fill = Float(encoding.fillValue ?? 0)
-    let exact = encoding.scaleFactor == 1 && encoding.addOffset == 0
+    let fill = convert(Float(encoding.fillValue ?? 0))
     let (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
-    return target.values.enumerated().map { index, value in
-      guard target.valid[index / channels] else { return convert(fill) }
-      return convert(exact ? value : ((value - offset) / scale).rounded())
+    return [T](unsafeUninitializedCapacity: target.values.count) { stored, initialized in
+      target.values.withUnsafeBufferPointer { values in
+        for (pixel, isValid) in target.valid.enumerated() {
+          for index in pixel * channels..<(pixel + 1) * channels {
+            stored[index] = isValid ? convert((values[index] - offset) / scale) : fill
+          }
+        }
+      }
+      initialized = target.values.count
     }
   }
 }

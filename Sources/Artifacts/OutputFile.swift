@@ -26,6 +26,9 @@ public enum OutputFile {
     return stem + suffix + ".h5"
   }
 
+  /// The last part of a path.
+  static func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
+
   /// Writes a text so that it appears whole or not at all.
   ///
   /// - Throws: ``ArtifactError`` with the system's reason; then nothing appears.

@@ -30,6 +30,11 @@ public struct Provenance: Sendable {
       Input(name: input.path, sha256: try input.recordedDigest ?? fileDigest(input.path)))
   }
 
+  /// Records an input that is none of our files, by its bytes.
+  public mutating func add(file path: String) throws {
+    inputs.append(Input(name: path, sha256: try fileDigest(path)))
+  }
+
   func write(to root: Group, kind: ArtifactKind) throws {
     try root.setAttribute("format", kind.rawValue)
     try root.setAttribute("format_version", ArtifactKind.formatVersion)

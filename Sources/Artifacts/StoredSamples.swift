@@ -1,24 +1,72 @@
-// The samples of one dataset of a split: read chunk by chunk and inflated outside libhdf5's lock.
+// The samples of one dataset of a split: read chunk by chunk and inflated outside libhdf5's lock,
+// from one file or from the shards of a virtual dataset.
 
+import Formatting
+import Foundation
 import HDF5
 
 /// A dataset whose first axis counts samples.
 struct StoredSamples: Sendable {
   let dataset: Dataset
-  /// How to unpack a sample's chunk; nil where samples are not stored so, and libhdf5 reads them.
-  private let codec: ChunkCodec?
+  /// In the order of the samples; one, unless the dataset is virtual.
+  private let parts: [Part]
 
-  init(_ dataset: Dataset) throws {
+  private struct Part {
+    /// The number of the first sample.
+    let first: Int
+    let dataset: Dataset
+    /// How to unpack a sample's chunk; nil where samples are not stored so, and libhdf5 reads them.
+    let codec: ChunkCodec?
+
+    init(first: Int, _ dataset: Dataset) throws {
+      self.first = first
+      self.dataset = dataset
+      let isPerSample = dataset.chunk == [1] + dataset.shape.dropFirst()
+      codec = isPerSample ? try dataset.chunkCodec() : nil
+    }
+  }
+
+  /// - Parameter shards: the files that virtual datasets show, opened once for all of them.
+  init(_ dataset: Dataset, shards: inout [String: File]) throws {
     self.dataset = dataset
-    let isPerSample = dataset.chunk == [1] + dataset.shape.dropFirst()
-    codec = isPerSample ? try dataset.chunkCodec() : nil
+    guard dataset.isVirtual else {
+      parts = [try Part(first: 0, dataset)]
+      return
+    }
+    var first = 0
+    var parts: [Part] = []
+    for (block, path) in try dataset.shardBlocks() {
+      do {
+        let file = try shards[path] ?? File.open(path)
+        shards[path] = file
+        let part = try file.root.dataset(block.path)
+        guard part.shape == [block.rows] + dataset.shape.dropFirst(),
+          part.elementType == dataset.elementType, !part.isVirtual
+        else {
+          let sample = Format.shape(Array(dataset.shape.dropFirst()))
+          throw ArtifactError(
+            file: path, path: block.path,
+            reason: "expected \(dataset.elementType) of \(block.rows) samples of \(sample), "
+              + "found \(part.elementType) of \(Format.shape(part.shape))")
+        }
+        parts.append(try Part(first: first, part))
+        first += block.rows
+      } catch let error as ArtifactError {
+        throw ArtifactError(
+          file: dataset.file, path: dataset.path, reason: "its shard \(error.description)")
+      }
+    }
+    self.parts = parts
   }
 
   /// One sample, row-major; its type is the stored one where it is to be fast.
   func read<T: HDF5Scalar>(_ index: Int, as type: T.Type = T.self) throws -> [T] {
+    let part = parts.last { $0.first <= index } ?? parts[0]
+    let (dataset, index) = (part.dataset, index - part.first)
     let start = [index] + dataset.shape.dropFirst().map { _ in 0 }
     let shape = [1] + dataset.shape.dropFirst()
-    if let codec, T.elementType == dataset.elementType,
+    if let codec = part.codec, (0..<dataset.shape[0]).contains(index),
+      T.elementType == dataset.elementType,
       let packed = try dataset.readChunk(at: start)
     {
       var isGood = false
@@ -32,5 +80,21 @@ struct StoredSamples: Sendable {
         file: dataset.file, path: dataset.path, reason: "sample \(index) is damaged")
     }
     return try dataset.read(as: type, offset: start, count: shape)
+  }
+}
+
+extension Dataset {
+  /// The blocks of samples of a virtual dataset, with the path of the file that each is in.
+  ///
+  /// - Throws: ``ArtifactError`` when it is not made of whole files' samples; through libhdf5 a
+  ///   missing file's would silently read as fill values.
+  func shardBlocks() throws -> [(block: VirtualBlock, file: String)] {
+    guard let blocks = try virtualBlocks(), !blocks.isEmpty else {
+      throw ArtifactError(
+        file: file, path: path,
+        reason: "is virtual, but not made of other files' samples one file after the other")
+    }
+    let folder = URL(fileURLWithPath: file).deletingLastPathComponent()
+    return blocks.map { ($0, URL(fileURLWithPath: $0.file, relativeTo: folder).path) }
   }
 }

@@ -9,12 +9,25 @@ public let version = "0.1.0"
 /// The command line as run, for the files that record it.
 public var commandLine: String { recordedCommandLine(without: []) }
 
-/// The command line without some of its flags.
-public func recordedCommandLine(without flags: Set<String>) -> String {
+/// The command line without some of its flags, and without some options with their values.
+public func recordedCommandLine(
+  without flags: Set<String>, withoutOptions options: Set<String> = []
+) -> String {
   let arguments = ProcessInfo.processInfo.arguments
-  let name = URL(fileURLWithPath: arguments.first ?? "").lastPathComponent
-  return ([name] + arguments.dropFirst().filter { !flags.contains($0) }.map(quoted)).joined(
-    separator: " ")
+  var words = [URL(fileURLWithPath: arguments.first ?? "").lastPathComponent]
+  var isValueLeftOut = false
+  for argument in arguments.dropFirst() {
+    if isValueLeftOut {
+      isValueLeftOut = false
+    } else if options.contains(argument) {
+      isValueLeftOut = true
+    } else if !flags.contains(argument),
+      !options.contains(argument.split(separator: "=").first.map(String.init) ?? "")
+    {
+      words.append(quoted(argument))
+    }
+  }
+  return words.joined(separator: " ")
 }
 
 private func quoted(_ argument: String) -> String {

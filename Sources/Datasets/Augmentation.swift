@@ -86,39 +86,69 @@ extension Sample {
     let columns = Axis(
       length: width, scaled: placement.scaled.width, shift: placement.left, crop: crop.width,
       mirrored: placement.mirrored)
-    for y in rows.covered {
-      let row = rows.taps[y]
-      for x in columns.covered {
-        let column = columns.taps[x]
-        for c in 0..<3 {
-          func pixel(_ y: Int, _ x: Int) -> Float { Float(image[(y * width + x) * 3 + c]) }
-          let top =
-            pixel(row.low, column.low) * (1 - column.weight)
-            + pixel(row.low, column.high) * column.weight
-          let bottom =
-            pixel(row.high, column.low) * (1 - column.weight)
-            + pixel(row.high, column.high) * column.weight
-          result.image[(y * crop.width + x) * 3 + c] =
-            UInt8((top * (1 - row.weight) + bottom * row.weight).rounded())
+    image.withUnsafeBufferPointer { source in
+      result.image.withUnsafeMutableBufferPointer { cropped in
+        for y in rows.covered {
+          let row = rows.taps[y]
+          let (top, bottom) = (row.low * width, row.high * width)
+          for x in columns.covered {
+            let column = columns.taps[x]
+            let place = (y * crop.width + x) * 3
+            for c in 0..<3 {
+              func between(_ row: Int) -> Float {
+                let low = Float(source[(row &+ column.low) &* 3 &+ c])
+                return low + (Float(source[(row &+ column.high) &* 3 &+ c]) - low) * column.weight
+              }
+              let (above, below) = (between(top), between(bottom))
+              let value = above + (below - above) * row.weight
+              // Of 0...255, so it fits.
+              cropped[place &+ c] = UInt8(truncatingIfNeeded: Int32(value + 0.5))
+            }
+          }
         }
       }
     }
     for task in targets.indices {
       let n = channels[task]
       let flips = placement.mirrored && signedX[task]
-      for y in rows.covered {
-        for x in columns.covered {
-          let source = rows.taps[y].nearest * width + columns.taps[x].nearest
-          let destination = y * crop.width + x
-          result.targets[task].valid[destination] = targets[task].valid[source]
-          for c in 0..<n {
-            let value = targets[task].values[source * n + c]
-            result.targets[task].values[destination * n + c] = flips && c == 0 ? -value : value
+      let target = targets[task]
+      copyNearest(target.values, to: &result.targets[task].values, channels: n, rows, columns)
+      copyNearest(target.valid, to: &result.targets[task].valid, channels: 1, rows, columns)
+      if flips {
+        for y in rows.covered {
+          for x in columns.covered {
+            result.targets[task].values[(y * crop.width + x) * n].negate()
           }
         }
       }
     }
     return result
+  }
+}
+
+/// Copies the pixels that a crop shows, each of the source's nearest pixel.
+private func copyNearest<T>(
+  _ source: [T], to cropped: inout [T], channels: Int, _ rows: Axis, _ columns: Axis
+) {
+  source.withUnsafeBufferPointer { source in
+    cropped.withUnsafeMutableBufferPointer { cropped in
+      columns.taps.withUnsafeBufferPointer { taps in
+        @inline(__always) func copy(channels: Int) {
+          for y in rows.covered {
+            let from = rows.taps[y].nearest * columns.length
+            let to = y * taps.count
+            for x in columns.covered {
+              let pixel = (from &+ taps[x].nearest) &* channels
+              for c in 0..<channels {
+                cropped[(to &+ x) &* channels &+ c] = source[pixel &+ c]
+              }
+            }
+          }
+        }
+        // Faster with a known number of channels.
+        if channels == 1 { copy(channels: 1) } else { copy(channels: 3) }
+      }
+    }
   }
 }
 
@@ -133,11 +163,15 @@ private struct Axis {
     var nearest = 0
   }
 
+  /// The source's pixels.
+  let length: Int
+  /// Of each of the crop's pixels.
   var taps: [Tap]
   /// The crop's pixels that lie inside the image.
   let covered: Range<Int>
 
   init(length: Int, scaled: Int, shift: Int, crop: Int, mirrored: Bool) {
+    self.length = length
     let first = max(0, -shift)
     covered = first..<max(first, min(crop, scaled - shift))
     taps = [Tap](repeating: Tap(), count: crop)

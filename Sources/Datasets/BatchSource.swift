@@ -63,11 +63,15 @@ extension Batch.Target {
         let first = initialized
         map.values.withUnsafeBufferPointer { stored in
           map.valid.withUnsafeBufferPointer { isValid in
-            for pixel in isValid.indices {
-              for index in pixel * channels..<(pixel + 1) * channels {
-                values[first + index] = isValid[pixel] ? stored[index] : missing
+            @inline(__always) func copy(channels: Int) {
+              for pixel in isValid.indices {
+                for index in pixel * channels..<(pixel + 1) * channels {
+                  values[first + index] = isValid[pixel] ? stored[index] : missing
+                }
               }
             }
+            // Loops of a known number of channels run on vectors.
+            if channels == 1 { copy(channels: 1) } else { copy(channels: 3) }
           }
         }
         initialized += map.values.count

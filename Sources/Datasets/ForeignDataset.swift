@@ -13,6 +13,8 @@ public protocol ForeignDataset: Sendable {
   var size: PixelSize { get }
   /// The samples of each split that there is, by the name that messages use.
   var splits: [(split: Split, names: [String])] { get }
+  /// The index, tables and the like, whose digests the converted file records.
+  var tables: [String] { get }
 
   /// Reads and preprocesses one sample. Called from several threads.
   ///
@@ -21,6 +23,8 @@ public protocol ForeignDataset: Sendable {
 }
 
 extension ForeignDataset {
+  public var tables: [String] { [] }
+
   /// The samples of a split; none where there is no such split.
   func names(of split: Split) -> [String] {
     splits.first { $0.split == split }?.names ?? []
@@ -59,30 +63,5 @@ public struct InputFolder: Sendable {
   public func names(in folder: String = "") -> [String] {
     guard let path = folder.isEmpty ? path : try? file(folder) else { return [] }
     return ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
-  }
-}
-
-extension Sample {
-  /// Brought to another size by nearest neighbour: source index = ⌊i · in / out⌋.
-  func resizedNearest(to size: PixelSize, channels: [Int]) -> Sample {
-    if size.height == height, size.width == width { return self }
-    let rows = (0..<size.height).map { $0 * height / size.height }
-    let columns = (0..<size.width).map { $0 * width / size.width }
-    func resized<T>(_ values: [T], _ channels: Int) -> [T] {
-      var result: [T] = []
-      result.reserveCapacity(size.height * size.width * channels)
-      for row in rows {
-        for column in columns {
-          let first = (row * width + column) * channels
-          result += values[first..<first + channels]
-        }
-      }
-      return result
-    }
-    return Sample(
-      height: size.height, width: size.width, image: resized(image, 3),
-      targets: zip(targets, channels).map {
-        TargetMap(values: resized($0.values, $1), valid: resized($0.valid, 1))
-      })
   }
 }

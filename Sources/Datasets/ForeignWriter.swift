@@ -1,5 +1,5 @@
-// From somebody else's layout to dataset.h5: read on all threads, written in order; broken samples are
-// named and left out.
+// From somebody else's layout to dataset.h5, in one file or in shards: read on all threads, written in
+// order; broken samples are named and left out.
 
 import Artifacts
 import Foundation
@@ -23,53 +23,193 @@ public enum ConversionEvent: Sendable {
   case bad(sample: String, reason: String)
 }
 
-/// Writes a foreign data set into a file. Memory does not grow with the number of samples.
+/// What came of a conversion.
+public struct Conversion: Sendable {
+  /// Samples written per split; with shards, in this run.
+  public fileprivate(set) var written: [(split: Split, count: Int)] = []
+  /// Broken samples left out, those of kept shards among them.
+  public fileprivate(set) var bad = 0
+  /// Shards that were there already.
+  public fileprivate(set) var keptShards = 0
+  /// Shards that are not there yet; as long as there are any, neither is the master.
+  public fileprivate(set) var missingShards: [Int] = []
+
+  fileprivate mutating func add(_ count: Int, to split: Split) {
+    if let index = written.firstIndex(where: { $0.split == split }) {
+      written[index].count += count
+    } else {
+      written.append((split, count))
+    }
+  }
+}
+
+/// A data set cut into shards of about equal size. Each has its part of every split, and so is a data
+/// set of its own.
+public struct ShardPlan: Sendable {
+  /// Shards in all.
+  public let count: Int
+  /// A digest of what the whole is made of and how.
+  private let digest: String
+
+  /// - Parameters:
+  ///   - size: samples of a shard, about, at least 1.
+  ///   - settings: what besides the names of the samples determines the values.
+  public init(_ dataset: any ForeignDataset, size: Int, settings: String) {
+    let samples = dataset.splits.reduce(0) { $0 + $1.names.count }
+    // A data set has training samples, and so must each of its shards.
+    count = max(1, min((samples + size - 1) / size, dataset.names(of: .train).count))
+    digest = Shard.plan(
+      of: [settings, dataset.size.description]
+        + dataset.splits.flatMap { [$0.split.rawValue] + $0.names })
+  }
+
+  func shard(_ number: Int) -> Shard { Shard(number: number, of: count, plan: digest) }
+
+  /// The samples of a split that are a shard's.
+  func range(ofShard number: Int, in samples: Int) -> Range<Int> {
+    number * samples / count..<(number + 1) * samples / count
+  }
+
+  /// The file of a shard, beside the master's: dataset.h5 has dataset-shard-000.h5 and so on.
+  public func path(ofShard number: Int, besideMaster master: String) -> String {
+    let digits = String(number)
+    let width = max(3, String(count - 1).count)
+    let padded = String(repeating: "0", count: width - digits.count) + digits
+    return OutputFile.path(beside: master, "-shard-" + padded)
+  }
+
+  /// The shards whose files are there, whole and made as planned.
+  fileprivate func done(besideMaster master: String) -> [Int: DatasetFile] {
+    var done: [Int: DatasetFile] = [:]
+    for number in 0..<count {
+      let file = try? DatasetFile(opening: path(ofShard: number, besideMaster: master))
+      if let file, file.shard == shard(number) { done[number] = file }
+    }
+    return done
+  }
+}
+
+/// Writes a foreign data set into one file. Memory does not grow with the number of samples.
 ///
-/// - Returns: the samples written per split, and the number left out.
 /// - Throws: ``ArtifactError`` when more than `maxBad` samples are broken, or a split has no good one.
 public func convert(
   _ dataset: any ForeignDataset, to path: String, settings: ConversionSettings,
-  provenance: Provenance, report: (ConversionEvent) -> Void
-) throws -> (written: [(split: Split, count: Int)], bad: Int) {
-  let writer = try DatasetWriter(
-    path, tasks: dataset.tasks, storage: dataset.storage, provenance: provenance)
-  let total = dataset.splits.reduce(0) { $0 + $1.names.count }
-  let size = dataset.size
-  var (done, bad) = (0, 0)
-  var written: [(split: Split, count: Int)] = []
-  for (split, names) in dataset.splits where !names.isEmpty {
-    let packer = try writer.begin(
-      split, count: names.count, height: size.height, width: size.width, mayBeFewer: true)
-    let work = OrderedWork(
-      names.indices, threads: settings.threads, ahead: 4 * settings.threads
-    ) { index in
-      Result { try packer.pack(dataset.sample(index, of: split)) }
-    }
-    var good = 0
-    for name in names {
-      guard let result = try work.value() else { break }
-      switch result {
-      case .success(let sample):
-        try writer.append(sample)
-        good += 1
-      case .failure(let error):
-        bad += 1
-        report(.bad(sample: name, reason: "\(error)"))
-        guard bad <= settings.maxBad else {
-          throw ArtifactError(
-            file: path, path: "",
-            reason: "\(bad) broken samples are more than --max-bad \(settings.maxBad) allows")
-        }
-      }
-      done += 1
-      report(.progress(done: done, total: total))
-    }
-    guard good > 0 else {
-      throw ArtifactError(
-        file: path, path: "/\(split.rawValue)", reason: "not one of \(names.count) samples is good")
-    }
-    written.append((split, good))
+  provenance: Provenance, report: @escaping (ConversionEvent) -> Void
+) throws -> Conversion {
+  var run = ConversionRun(dataset, settings, provenance, report)
+  run.begin(total: dataset.splits.reduce(0) { $0 + $1.names.count })
+  try run.write(path, shard: nil) { 0..<$0 }
+  return run.result
+}
+
+/// Writes shards of a foreign data set, and the master as soon as all are there; it does not matter
+/// which process wrote them.
+///
+/// - Parameters:
+///   - path: the master's; the shards lie beside it.
+///   - chosen: the shards to write; other processes may write others.
+///   - keepsDone: keep chosen shards that are there already, made as planned.
+/// - Throws: as for one file; shards that were finished stay.
+public func convert(
+  _ dataset: any ForeignDataset, to path: String, shards plan: ShardPlan, chosen: Range<Int>,
+  keepsDone: Bool, settings: ConversionSettings, provenance: Provenance,
+  report: @escaping (ConversionEvent) -> Void
+) throws -> Conversion {
+  let done = keepsDone ? plan.done(besideMaster: path) : [:]
+  let open = chosen.filter { done[$0] == nil }
+  var run = ConversionRun(dataset, settings, provenance, report)
+  run.result.keptShards = chosen.count - open.count
+  run.result.bad = chosen.reduce(0) { $0 + (done[$1]?.leftOut ?? 0) }
+  run.begin(
+    total: open.reduce(0) { total, number in
+      dataset.splits.reduce(total) { $0 + plan.range(ofShard: number, in: $1.names.count).count }
+    })
+  for number in open {
+    try run.write(
+      plan.path(ofShard: number, besideMaster: path), shard: plan.shard(number)
+    ) { plan.range(ofShard: number, in: $0) }
   }
-  try writer.finish()
-  return (written, bad)
+  let nowDone = plan.done(besideMaster: path)
+  run.result.missingShards = (0..<plan.count).filter { nowDone[$0] == nil }
+  if run.result.missingShards.isEmpty {
+    try DatasetFile.writeMaster(
+      path, of: (0..<plan.count).map { plan.path(ofShard: $0, besideMaster: path) },
+      provenance: provenance)
+  }
+  return run.result
+}
+
+/// Writes files of one data set, one after the other.
+private struct ConversionRun {
+  let dataset: any ForeignDataset
+  let settings: ConversionSettings
+  let provenance: Provenance
+  let report: (ConversionEvent) -> Void
+  var result = Conversion()
+  private var total = 0
+  private var handled = 0
+
+  init(
+    _ dataset: any ForeignDataset, _ settings: ConversionSettings, _ provenance: Provenance,
+    _ report: @escaping (ConversionEvent) -> Void
+  ) {
+    self.dataset = dataset
+    self.settings = settings
+    self.provenance = provenance
+    self.report = report
+  }
+
+  mutating func begin(total: Int) {
+    self.total = total
+    if total > 0 { report(.progress(done: 0, total: total)) }
+  }
+
+  /// - Parameter range: which samples of a split of so many.
+  mutating func write(_ path: String, shard: Shard?, _ range: (Int) -> Range<Int>) throws {
+    let writer = try DatasetWriter(
+      path, tasks: dataset.tasks, storage: dataset.storage, provenance: provenance, shard: shard)
+    let badBefore = result.bad
+    for (split, names) in dataset.splits {
+      let samples = range(names.count)
+      guard !samples.isEmpty else { continue }
+      let (dataset, size) = (dataset, dataset.size)
+      let packer = try writer.begin(
+        split, count: samples.count, height: size.height, width: size.width, mayBeFewer: true)
+      let work = OrderedWork(samples, threads: settings.threads, ahead: 4 * settings.threads) {
+        index in Result { try packer.pack(dataset.sample(index, of: split)) }
+      }
+      var good = 0
+      for index in samples {
+        guard let sample = try work.value() else { break }
+        switch sample {
+        case .success(let sample):
+          try writer.append(sample, name: names[index])
+          good += 1
+        case .failure(let error):
+          result.bad += 1
+          report(.bad(sample: names[index], reason: "\(error)"))
+          guard result.bad <= settings.maxBad else {
+            throw ArtifactError(
+              file: path, path: "",
+              reason:
+                "\(result.bad) broken samples are more than --max-bad \(settings.maxBad) allows")
+          }
+        }
+        handled += 1
+        report(.progress(done: handled, total: total))
+      }
+      if good == 0 {
+        // What is a shard's of a small split may well be a few samples, all of them broken.
+        guard shard != nil, split != .train else {
+          throw ArtifactError(
+            file: path, path: "/\(split.rawValue)",
+            reason: "not one of \(samples.count) samples is good")
+        }
+        try writer.abandon(split)
+      } else {
+        result.add(good, to: split)
+      }
+    }
+    try writer.finish(leftOut: result.bad - badBefore)
+  }
 }

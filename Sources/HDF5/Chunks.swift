@@ -1,7 +1,7 @@
 // Chunks as they lie in the file: packed and unpacked outside libhdf5, whose calls take one lock.
 
+import CDeflate
 import CHDF5
-import CZlib
 
 /// How the chunks of a dataset are packed: plain, or with their bytes shuffled, deflated, or both, as
 /// libhdf5's filters do it (HDF5 file format specification, IV.A.2.l).
@@ -17,12 +17,13 @@ public struct ChunkCodec: Sendable {
   public func pack(_ values: UnsafeRawBufferPointer) -> [UInt8] {
     let shuffled = shuffles ? shuffle(values) : Array(values)
     guard let deflateLevel else { return shuffled }
-    return [UInt8](unsafeUninitializedCapacity: Int(compressBound(UInt(shuffled.count)))) {
-      packed, initialized in
-      var size = uLongf(packed.count)
-      // It cannot fail: the level is in range, and the room is what zlib asks for.
-      _ = compress2(packed.baseAddress, &size, shuffled, uLong(shuffled.count), deflateLevel)
-      initialized = Int(size)
+    let compressor = libdeflate_alloc_compressor(deflateLevel)
+    defer { libdeflate_free_compressor(compressor) }
+    let room = libdeflate_zlib_compress_bound(compressor, shuffled.count)
+    return [UInt8](unsafeUninitializedCapacity: room) { packed, initialized in
+      // It cannot fail: the level is in range, and the room is what it asks for.
+      initialized = libdeflate_zlib_compress(
+        compressor, shuffled, shuffled.count, packed.baseAddress, packed.count)
     }
   }
 
@@ -43,9 +44,12 @@ public struct ChunkCodec: Sendable {
       values.copyBytes(from: packed)
       return true
     }
-    var size = uLongf(values.count)
-    let out = values.bindMemory(to: UInt8.self).baseAddress
-    return uncompress(out, &size, packed, uLong(packed.count)) == Z_OK && Int(size) == values.count
+    let decompressor = libdeflate_alloc_decompressor()
+    defer { libdeflate_free_decompressor(decompressor) }
+    var size = 0
+    let result = libdeflate_zlib_decompress(
+      decompressor, packed, packed.count, values.baseAddress, values.count, &size)
+    return result == LIBDEFLATE_SUCCESS && size == values.count
   }
 
   /// First bytes of all elements, then their second bytes, and so on.
@@ -110,7 +114,7 @@ extension Dataset {
       let filter = H5Pget_filter2(creation, index, &flags, &valueCount, &value, 0, nil, nil)
       switch filter {
       case H5Z_FILTER_SHUFFLE where level == nil && !shuffles: shuffles = true
-      case H5Z_FILTER_DEFLATE where level == nil: level = Int32(clamping: value)
+      case H5Z_FILTER_DEFLATE where level == nil: level = Int32(min(value, 9))
       default: return nil
       }
     }

@@ -38,13 +38,16 @@ public final class File: Sendable {
   /// Creates a file, or empties an existing one, in a format that HDF5 1.8 and later read.
   ///
   /// Throws "no such folder", "is a folder", "permission denied", or the system's reason.
-  public static func create(_ path: String) throws -> File {
+  ///
+  /// - Parameter holdsVirtual: whether it may hold virtual datasets, which HDF5 1.10 and later read.
+  public static func create(_ path: String, holdsVirtual: Bool = false) throws -> File {
     let place = Place(file: path)
     let access = try accessList(place)
     defer { H5Pclose(access) }
     try makeFirstBlock(place)
     // The low bound is V18 too: only its object headers hold attributes over 64 KiB.
-    try place.check("create") { H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) }
+    let newest = holdsVirtual ? H5F_LIBVER_V110 : H5F_LIBVER_V18
+    try place.check("create") { H5Pset_libver_bounds(access, H5F_LIBVER_V18, newest) }
     let creation = try creationList(chdf5_file_create(), at: place)
     defer { H5Pclose(creation) }
     let id = try place.check("create") { H5Fcreate(path, chdf5_truncate(), creation, access) }

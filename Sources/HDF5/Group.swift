@@ -138,7 +138,14 @@ public final class Group: AttributeHolder {
     return dataset
   }
 
-  private func makeDataset(
+  /// Removes the group or dataset at a relative path. Throws "cannot remove: …".
+  public func remove(_ name: String) throws {
+    try handle.call("remove", at: handle.place.child(name)) {
+      H5Ldelete($0, name, chdf5_default())
+    }
+  }
+
+  func makeDataset(
     _ name: String, _ type: hid_t, _ shape: [Int], _ creation: hid_t
   ) throws -> Dataset {
     let (parent, leaf, place) = try prepare(name)

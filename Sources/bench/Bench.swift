@@ -19,7 +19,7 @@ enum Main {
 }
 
 enum Work: String, ExpressibleByArgument, CaseIterable {
-  case score, train, update, merge, sparsity, load, inflate
+  case score, train, update, merge, sparsity, load, augment, inflate
 }
 
 struct Bench: ParsableCommand {
@@ -32,27 +32,23 @@ struct Bench: ParsableCommand {
   @Argument(
     help: """
       score, train, update (a step that drops and grows), merge (at a keep ratio), sparsity, load \
-      (a batch from a file) or inflate (what of that is zlib's).
+      (a batch from a file), augment (load with augmentation) or inflate (a batch's chunks by zlib).
       """)
   var work: Work
   @Option(help: "2 (seg, sn) or 5 tasks.") var tasks = 2
   @Option(help: "Steps to time, after one to warm up.") var steps = 3
   @Option(help: "Images per batch.") var batchSize = 2
   @Option(help: "Rows and columns of an image.") var size = 160
+  @Option(help: "A data set to use (default: rendered scenes).") var data: String?
   @OptionGroup var machine: MachineOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     let machine = try machine.prepare(common)
-    let path = FileManager.default.temporaryDirectory.path + "/disparse-bench-\(getpid()).h5"
-    defer { unlink(path) }
-    try writeSceneDataset(
-      SceneDatasetOptions(
-        counts: [(.train, work == .load || work == .inflate ? 64 : 8)],
-        size: PixelSize(height: size, width: size),
-        tasks: Array(SceneTask.allCases.prefix(tasks)), seed: 1, threads: 1),
-      to: path, provenance: Provenance(createdBy: "bench", command: "bench")
-    ) { _, _ in }
+    let rendered = FileManager.default.temporaryDirectory.path + "/disparse-bench-\(getpid()).h5"
+    defer { unlink(rendered) }
+    if data == nil { try render(to: rendered) }
+    let path = data ?? rendered
     let dataset = try DatasetFile(opening: path)
     let architecture = Architecture(
       stages: [3, 4, 6, 3], width: 64, headWidth: 1024, dropout: 0.5,
@@ -82,11 +78,11 @@ struct Bench: ParsableCommand {
           timer.step()
         }
       }
-    case .load:
+    case .load, .augment:
       let loader = BatchLoader(
         try BatchSource(
-          dataset, batchSize: batchSize, order: .sequential, augments: false, crop: nil, seed: 1,
-          prefetch: common.threadCount))
+          dataset, batchSize: batchSize, order: .shuffled, augments: work == .augment, crop: nil,
+          seed: 1, prefetch: common.threadCount))
       for _ in 0..<common.threadCount { _ = try loader.next() }
       for _ in 0...steps {
         _ = try loader.next()
@@ -109,11 +105,20 @@ struct Bench: ParsableCommand {
     }
   }
 
+  private func render(to path: String) throws {
+    try writeSceneDataset(
+      SceneDatasetOptions(
+        counts: [(.train, 8)], size: PixelSize(height: size, width: size),
+        tasks: Array(SceneTask.allCases.prefix(tasks)), seed: 1, threads: 1),
+      to: path, provenance: Provenance(createdBy: "bench", command: "bench")
+    ) { _, _ in }
+  }
+
   /// Inflates the chunks of batches, which lie in memory, on all threads.
   private func inflate(_ path: String, _ timer: StepTimer) throws {
     let train = try File.open(path).root.group("train")
     var samples: [[(packed: [UInt8], size: Int)]] = []
-    for index in 0..<64 {
+    for index in 0..<(try train.dataset("image").shape.first ?? 0) {
       samples.append(
         try train.datasetNames().compactMap { name in
           let dataset = try train.dataset(name)
@@ -127,7 +132,10 @@ struct Bench: ParsableCommand {
     for round in 0...steps / threads {
       DispatchQueue.concurrentPerform(iterations: threads) { [batchSize, samples] thread in
         for sample in 0..<batchSize {
-          for chunk in samples[((round * threads + thread) * batchSize + sample) % 64] {
+          for chunk in samples[
+            ((round * threads + thread) * batchSize + sample)
+              % samples.count]
+          {
             var size = UInt(chunk.size)
             var values = [UInt8](repeating: 0, count: chunk.size)
             _ = uncompress(&values, &size, chunk.packed, UInt(chunk.packed.count))

@@ -6,11 +6,39 @@ import CommandLine
 import Datasets
 import Formatting
 
+/// Numbers of shards, as 3 or 0-18; both ends are meant.
+struct ShardRange: ExpressibleByArgument {
+  let numbers: Range<Int>
+
+  init?(argument: String) {
+    let ends = argument.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+    guard (1...2).contains(ends.count), let first = ends[0], let last = ends[ends.count - 1],
+      first >= 0, last >= first, last < Int.max
+    else { return nil }
+    numbers = first..<last + 1
+  }
+}
+
 struct ForeignOptions: ParsableArguments {
   @Option(help: "Broken samples to name and leave out before giving up.") var maxBad = 0
+  @Option(
+    help: """
+      Samples per file, about: writes the shards OUTPUT-shard-000.h5, …, and as OUTPUT a small file \
+      that shows them as one.
+      """)
+  var shardSize: Int?
+  @Option(help: "Write these shards only, as 0-18; the others elsewhere (default: all).")
+  var shards: ShardRange?
+  @Flag(help: "Keep shards that are there already, made of the same samples with the same options.")
+  var resume = false
 
   func validate() throws {
     guard maxBad >= 0 else { throw ValidationError("--max-bad \(maxBad): must be at least 0") }
+    if let shardSize, shardSize < 1 {
+      throw ValidationError("--shard-size \(shardSize): must be at least 1")
+    }
+    if shardSize == nil, shards != nil { throw ValidationError("--shards needs --shard-size") }
+    if shardSize == nil, resume { throw ValidationError("--resume needs --shard-size") }
   }
 }
 
@@ -19,26 +47,70 @@ func writeDataset(
   _ dataset: any ForeignDataset, _ foreign: ForeignOptions, _ common: CommonOptions,
   _ output: OutputOptions
 ) throws {
-  let total = dataset.splits.reduce(0) { $0 + $1.names.count }
-  let progress = Progress("prepare", total: total, quiet: common.quiet)
-  let (written, bad) = try convert(
-    dataset, to: output.output,
-    settings: ConversionSettings(threads: common.threadCount, maxBad: foreign.maxBad),
-    provenance: Provenance(createdBy: "\(toolName) \(version)", command: commandLine)
-  ) { event in
+  let settings = ConversionSettings(threads: common.threadCount, maxBad: foreign.maxBad)
+  var provenance = Provenance(
+    createdBy: "\(toolName) \(version)", command: recordedCommandLine(without: ["--resume"]))
+  for table in dataset.tables { try provenance.add(file: table) }
+  var progress: Progress?
+  func speed(_ done: Int, _ progress: Progress) -> Int {
+    Int(Double(done) / max(progress.seconds, 1e-3))
+  }
+  func report(_ event: ConversionEvent) {
     switch event {
-    case .progress(let done, _):
-      progress.update(done, "\(Int(Double(done) / progress.seconds)) images/s")
+    case .progress(let done, let total):
+      let bar = progress ?? Progress("prepare", total: total, quiet: common.quiet)
+      progress = bar
+      bar.update(done, "\(speed(done, bar)) images/s")
     case .bad(let sample, let reason):
       common.warn(toolName, "left out \(sample): \(reason)")
     }
   }
-  progress.finish()
-  let counts = written.map { "/\($0.split.rawValue) \(Format.count($0.count))" }
-  common.say(
-    "\(output.output): \(counts.joined(separator: ", ")) images of "
-      + "\(dataset.size.height)×\(dataset.size.width), "
-      + "\(dataset.tasks.map(\.name).joined(separator: ","))"
-      + (bad > 0 ? "; \(bad) broken samples left out" : "")
-      + ", \(Int(Double(total) / progress.seconds)) images/s")
+  let path = output.output
+  var shardCount = 0
+  let result: Conversion
+  if let shardSize = foreign.shardSize {
+    // Where the files lie and who works on what make no difference to the samples.
+    let elsewhere: Set = ["--input", "-o", "--output", "--shards", "--threads", "--max-bad"]
+    let plan = ShardPlan(
+      dataset, size: shardSize,
+      settings: recordedCommandLine(
+        without: ["--resume", "--quiet", "-q"], withoutOptions: elsewhere) + " of " + version)
+    shardCount = plan.count
+    let chosen = foreign.shards?.numbers ?? 0..<plan.count
+    guard chosen.upperBound <= plan.count else {
+      throw OptionError(
+        "--shards \(chosen.lowerBound)-\(chosen.upperBound - 1)",
+        "there are only \(plan.count) shards of about \(shardSize) samples")
+    }
+    try OutputFile.check(path)
+    result = try convert(
+      dataset, to: path, shards: plan, chosen: chosen, keepsDone: foreign.resume,
+      settings: settings, provenance: provenance, report: report)
+  } else {
+    result = try convert(
+      dataset, to: path, settings: settings, provenance: provenance, report: report)
+  }
+  progress?.finish()
+  let counts = result.written.map { "/\($0.split.rawValue) \(Format.count($0.count))" }
+  var parts =
+    counts.isEmpty
+    ? []
+    : [
+      counts.joined(separator: ", ")
+        + " images of \(dataset.size.height)×\(dataset.size.width), "
+        + dataset.tasks.map(\.name).joined(separator: ",")
+    ]
+  if result.keptShards > 0 { parts.append("\(result.keptShards) shards kept") }
+  if result.bad > 0 { parts.append("\(result.bad) broken samples left out") }
+  if let progress {
+    let total = result.written.reduce(0) { $0 + $1.count }
+    parts.append("\(speed(total, progress)) images/s")
+  }
+  common.say("\(path): " + parts.joined(separator: "; "))
+  if !result.missingShards.isEmpty {
+    common.say(
+      "\(path): not written yet, \(result.missingShards.count) of \(shardCount) shards are missing")
+  } else if shardCount > 0 {
+    common.say("\(path): shows \(shardCount) shards as one data set")
+  }
 }

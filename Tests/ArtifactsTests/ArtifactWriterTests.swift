@@ -151,8 +151,12 @@ import Testing
   @Test func whatADeadProcessLeftIsTakenAway() throws {
     try withFolder { folder in
       // No process has the largest number; process 1 is alive, and belongs to somebody else.
-      let dead = ".a.h5.\(Int32.max).partial"
-      let kept = [".a.h5.1.partial", ".a.h5.x.partial", ".b.h5.\(Int32.max).partial", "other"]
+      let (here, none) = (hostName(), Int32.max)
+      let dead = ".a.h5.\(here).\(none).partial"
+      let kept = [
+        ".a.h5.\(here).1.partial", ".a.h5.\(here).x.partial", ".a.h5.elsewhere.\(none).partial",
+        ".b.h5.\(here).\(none).partial", "other",
+      ]
       for name in kept + [dead] {
         try "x".write(toFile: folder + "/" + name, atomically: false, encoding: .utf8)
       }

@@ -34,6 +34,22 @@ struct ForeignFolder {
     _ name: String, height: Int, width: Int, bitDepth: Int = 8, _ samples: [UInt16]
   ) throws {
     let channels = samples.count / (height * width)
+    try writePNG(
+      name, height: height, width: width, bitDepth: bitDepth, colourType: channels == 3 ? 2 : 0,
+      samples)
+  }
+
+  /// Writes a PNG of indices into two colours.
+  func writePalette(_ name: String, height: Int, width: Int, _ indices: [UInt16]) throws {
+    try writePNG(
+      name, height: height, width: width, bitDepth: 8, colourType: 3, palette: [0, 0, 0, 255, 9, 9],
+      indices)
+  }
+
+  private func writePNG(
+    _ name: String, height: Int, width: Int, bitDepth: Int, colourType: UInt8,
+    palette: [UInt8] = [], _ samples: [UInt16]
+  ) throws {
     func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
       let content = Array(type.utf8) + data
       let sum = crc32(0, content, UInt32(content.count))
@@ -41,8 +57,8 @@ struct ForeignFolder {
     }
     let header =
       bigEndian(UInt32(width)) + bigEndian(UInt32(height))
-      + [UInt8(bitDepth), channels == 3 ? 2 : 0, 0, 0, 0]
-    let row = width * channels
+      + [UInt8(bitDepth), colourType, 0, 0, 0]
+    let row = samples.count / height
     var lines: [UInt8] = []
     for y in 0..<height {
       // Each line begins with its filter, 0 for none.
@@ -54,15 +70,17 @@ struct ForeignFolder {
     try write(
       name,
       [0x89] + Array("PNG\r\n\u{1A}\n".unicodeScalars.map { UInt8($0.value) })
-        + chunk("IHDR", header) + chunk("IDAT", deflated(lines)) + chunk("IEND", []))
+        + chunk("IHDR", header) + (palette.isEmpty ? [] : chunk("PLTE", palette))
+        + chunk("IDAT", deflated(lines)) + chunk("IEND", []))
   }
 
   /// Writes an .npy file, by default of float32.
   func writeNumpy<T: BitwiseCopyable>(
-    _ name: String, shape: [Int], type: String = "<f4", _ values: [T]
+    _ name: String, shape: [Int], type: String = "<f4", isFortran: Bool = false, _ values: [T]
   ) throws {
     let dimensions = shape.map { "\($0)," }.joined(separator: " ")
-    let header = "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(dimensions)), }\n"
+    let header = "{'descr': '\(type)', 'fortran_order': \(isFortran ? "True" : "False"), "
+      + "'shape': (\(dimensions)), }\n"
     try write(
       name,
       [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count % 256), 0] + header.utf8

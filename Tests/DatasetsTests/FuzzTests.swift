@@ -95,6 +95,20 @@ import Testing
     }
   }
 
+  @Test func aDamagedTableOfBuildings() throws {
+    try ForeignFolder.with { folder in
+      try Room.write(folder, "hanson")
+      try Room.write(folder, "wiconisco")
+      let split = try Room.writeSplit(
+        folder, "hanson,1,0,0", "merom,0,1,0", "wiconisco,0,1,0", "ihlen,0,0,1")
+      try fuzz(folder, "split.csv") {
+        let dataset = try TaskonomyDataset(
+          folder.input, splitFile: split, tasks: [.seg], size: Room.size)
+        _ = try dataset.sample(0, of: .train)
+      }
+    }
+  }
+
   @Test(arguments: [false, true])
   func aDamagedMatFile(_ isCompressed: Bool) throws {
     try ForeignFolder.with { folder in

@@ -6,7 +6,7 @@ import Foundation
 import Testing
 
 /// Rooms of 4×4 pixels.
-private enum Room {
+enum Room {
   static let size = PixelSize(height: 4, width: 4)
   static let image = (0..<48).map { UInt16($0 * 5) }
   static let classes = (0..<16).map { UInt16($0 + 2) }

@@ -83,7 +83,7 @@ final class RunningTool {
     let ended = try Child("/bin/true", [], in: "/")
     #expect(ended.wait() == 0)
     let (dead, living) = (
-      ".out.h5.\(ended.pid).partial", ".out.h5.\(getpid()).partial"
+      ".out.h5.\(hostName()).\(ended.pid).partial", ".out.h5.\(hostName()).\(getpid()).partial"
     )
     for name in [dead, living] { try folder.write("half a file", to: name) }
     try folder.succeed(.mergeMasks, "scores.h5 --sparsity 0.9 -o out.h5")

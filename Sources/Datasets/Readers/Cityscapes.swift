@@ -143,19 +143,23 @@ public struct CityscapesDataset: ForeignDataset {
     let name = names(of: split)[index]
     func path(_ part: Part) throws -> String { try folder.file(part.path(name, of: split)) }
     let image = try PixelMap(png: path(.image), channels: 3)
-    let labels = try PixelMap(png: path(.labels), channels: 1).expect(sizeOf: image)
-    let disparity = try PixelMap(png: path(.disparity), channels: 1, bitDepth: 16)
+    let labels = try PixelMap(png: path(.labels), channels: 1, resizedTo: size)
       .expect(sizeOf: image)
+    let disparity = try PixelMap(
+      png: path(.disparity), channels: 1, bitDepth: 16, resizedTo: size
+    ).expect(sizeOf: image)
+    let resized = Sample(
+      height: image.size.height, width: image.size.width, image: try image.image(), targets: []
+    ).cropped(
+      to: size, Placement(scaled: size, mirrored: false, top: 0, left: 0), channels: [],
+      signedX: [])
     return Sample(
-      height: image.size.height, width: image.size.width, image: try image.image(),
+      height: size.height, width: size.width, image: resized.image,
       targets: [
         labels.target { classes[Int($0)] },
         // 0 stands for no measurement; 1 would be infinitely far away.
         disparity.target { $0 > 1 ? ($0 - 1) / 256 : nil },
-      ]
-    ).cropped(
-      to: size, Placement(scaled: size, mirrored: false, top: 0, left: 0), channels: [1, 1],
-      signedX: [false, false])
+      ])
   }
 }
 
@@ -169,6 +173,7 @@ public struct AdaShareCityscapes: ForeignDataset {
   public let size: PixelSize
   /// As the index has them; a sample's name is its image's path.
   public let splits: [(split: Split, names: [String])]
+  public let tables: [String]
   private let rows: [Split: [[String]]]
   private let folder: InputFolder
   private let classes: CityscapesClasses
@@ -178,7 +183,8 @@ public struct AdaShareCityscapes: ForeignDataset {
     self.folder = folder
     self.classes = classes
     tasks = classes.tasks
-    let index = try AdaShareIndex(folder.file("cityscape.json"), columns: 5)
+    tables = [try folder.file("cityscape.json")]
+    let index = try AdaShareIndex(tables[0], columns: 5)
     splits = index.splits.map { ($0.split, $0.rows.map { $0[0] }) }
     rows = Dictionary(index.splits.map { ($0.split, $0.rows) }) { first, _ in first }
     size = try PixelMap(npy: folder.file(index.splits[0].rows[0][0]), channels: 3).size

@@ -28,6 +28,7 @@ public struct NYUv2AdaShare: ForeignDataset {
   public let size: PixelSize
   public let splits: [(split: Split, names: [String])]
 
+  public let tables: [String]
   private let folder: InputFolder
   private let parts: [MapTask]
   private let normals: ByteNormals
@@ -35,7 +36,8 @@ public struct NYUv2AdaShare: ForeignDataset {
 
   /// - Throws: ``ArtifactError`` naming the index or the first image when it is missing or broken.
   public init(_ folder: InputFolder, tasks: [MapTask], normals: ByteNormals = .centred) throws {
-    let index = try AdaShareIndex(folder.file("nyu_v2_3task.json"), columns: 4)
+    tables = [try folder.file("nyu_v2_3task.json")]
+    let index = try AdaShareIndex(tables[0], columns: 4)
     self.folder = folder
     self.normals = normals
     parts = tasks

@@ -14,6 +14,7 @@ public struct NYUv2Official: ForeignDataset {
   public let storage: [DatasetWriter.Storage]
   public let size: PixelSize
   public let splits: [(split: Split, names: [String])]
+  public let tables: [String]
 
   /// How normals come about.
   public enum Normals: Sendable {
@@ -37,6 +38,11 @@ public struct NYUv2Official: ForeignDataset {
   ) throws {
     let file = try LabelledFile(folder.file("nyu_depth_v2_labeled.mat"))
     let numbers = try Self.readSplits(folder, count: file.count)
+    let tables = [
+      "nyu_depth_v2_labeled.mat", "splits.mat", "train.txt", "test.txt", "classMapping40.mat",
+      "classMapping40.txt",
+    ]
+    self.tables = try tables.filter(folder.contains).map(folder.file)
     self.folder = folder
     self.file = file
     self.normals = normals

@@ -8,27 +8,51 @@ struct PixelMap: Sendable {
   /// Where they came from, for messages.
   let file: String
   let size: PixelSize
+  /// Before it was resized.
+  let storedSize: PixelSize
   let channels: Int
   /// H×W×channels, as stored.
   let values: [Float]
 
   /// - Parameter values: H×W×channels.
-  init(file: String, size: PixelSize, channels: Int, values: [Float]) {
+  init(
+    file: String, size: PixelSize, storedSize: PixelSize? = nil, channels: Int, values: [Float]
+  ) {
     self.file = file
     self.size = size
+    self.storedSize = storedSize ?? size
     self.channels = channels
     self.values = values
   }
 
   /// A PNG.
   ///
+  /// - Parameter wanted: the size to bring it to by nearest neighbour, source index = ⌊i · in / out⌋;
+  ///   nil leaves it as it is.
   /// - Throws: ``ArtifactError`` naming the file, also when it is a PNG of another kind.
-  init(png path: String, channels: Int, bitDepth: Int = 8) throws {
+  init(png path: String, channels: Int, bitDepth: Int = 8, resizedTo wanted: PixelSize? = nil)
+    throws
+  {
     let png = try PNGFile(path)
     try png.expect(channels: channels, bitDepth: bitDepth)
-    self.init(
-      file: path, size: PixelSize(height: png.height, width: png.width), channels: channels,
-      values: png.samples.map(Float.init))
+    let stored = PixelSize(height: png.height, width: png.width)
+    let size = wanted ?? stored
+    let columns = (0..<size.width).map { $0 * stored.width / size.width * channels }
+    let count = size.height * size.width * channels
+    let values = [Float](unsafeUninitializedCapacity: count) { values, initialized in
+      png.samples.withUnsafeBufferPointer { samples in
+        for y in 0..<size.height {
+          let row = y * stored.height / size.height * stored.width * channels
+          for x in 0..<size.width {
+            for channel in 0..<channels {
+              values[initialized] = Float(samples[row + columns[x] + channel])
+              initialized += 1
+            }
+          }
+        }
+      }
+    }
+    self.init(file: path, size: size, storedSize: stored, channels: channels, values: values)
   }
 
   /// An .npy file of H×W×channels or channels×H×W; of one channel, H×W too.
@@ -93,10 +117,10 @@ struct PixelMap: Sendable {
 
   /// - Throws: ``ArtifactError`` unless the map is as large as the image it belongs to.
   func expect(sizeOf image: PixelMap) throws -> PixelMap {
-    guard size == image.size else {
+    guard storedSize == image.storedSize else {
       throw failure(
-        "\(size.height)×\(size.width) pixels, but its image has "
-          + "\(image.size.height)×\(image.size.width)")
+        "\(storedSize.height)×\(storedSize.width) pixels, but its image has "
+          + "\(image.storedSize.height)×\(image.storedSize.width)")
     }
     return self
   }
@@ -113,10 +137,10 @@ struct PixelMap: Sendable {
   ///
   /// - Throws: ``ArtifactError`` for a value that is not finite.
   func image(scale: Float = 1) throws -> [UInt8] {
-    try values.map { value in
-      guard value.isFinite else { throw failure("has the value \(value); an image cannot") }
-      return UInt8(min(max((value * scale).rounded(), 0), 255))
+    if let value = values.first(where: { !$0.isFinite }) {
+      throw failure("has the value \(value); an image cannot")
     }
+    return values.map { UInt8(min(max($0 * scale, 0), 255) + 0.5) }
   }
 
   /// A class per pixel, 0..<count.

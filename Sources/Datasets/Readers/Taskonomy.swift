@@ -55,7 +55,8 @@ public enum TaskonomyTask: String, Sendable, CaseIterable {
     -> TargetMap
   {
     func map(channels: Int = 1, bitDepth: Int) throws -> PixelMap {
-      try PixelMap(png: path, channels: channels, bitDepth: bitDepth).expect(sizeOf: image)
+      try PixelMap(png: path, channels: channels, bitDepth: bitDepth, resizedTo: image.size)
+        .expect(sizeOf: image)
     }
     /// A share of 2¹⁶, cut off and stretched to −1...1.
     func response(upTo highest: Float) throws -> TargetMap {
@@ -110,6 +111,7 @@ public struct TaskonomyDataset: ForeignDataset {
   public let size: PixelSize
   /// A name is building/point_P_view_V.
   public let splits: [(split: Split, names: [String])]
+  public let tables: [String]
   /// Buildings of the split file of which there are no pictures, in its order.
   public let missingBuildings: [String]
 
@@ -137,6 +139,7 @@ public struct TaskonomyDataset: ForeignDataset {
     classWeights: String? = nil
   ) throws {
     let weights = try classWeights.map(Self.classWeights)
+    tables = [splitFile] + (classWeights.map { [$0] } ?? [])
     self.input = input
     self.size = size
     kinds = tasks
@@ -197,13 +200,12 @@ public struct TaskonomyDataset: ForeignDataset {
       let folder = domain.folder(of: view.building, in: input) ?? domain.folders[0]
       return try input.file("\(folder)/\(view.stem)\(domain.inNames).png")
     }
-    let image = try PixelMap(png: path(.rgb), channels: 3)
+    let image = try PixelMap(png: path(.rgb), channels: 3, resizedTo: size)
     return Sample(
-      height: image.size.height, width: image.size.width, image: try image.image(),
+      height: size.height, width: size.width, image: try image.image(),
       targets: try kinds.map {
         try $0.target(
           path($0.domain), of: image, uncertainIsBackground: uncertainIsBackground)
-      }
-    ).resizedNearest(to: size, channels: tasks.map(\.targetChannels))
+      })
   }
 }
