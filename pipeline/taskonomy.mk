@@ -3,7 +3,9 @@
 
 SPLIT    ?= $(INPUT)/train_val_test_tiny.csv
 WEIGHTS  ?= $(INPUT)/semseg_prior_factor.npy
-PREPARE   = taskonomy --input $(INPUT) --split $(SPLIT) --class-weights $(WEIGHTS)
+# In files of 20,000 images, so that an interrupted run goes on where it was.
+PREPARE   = taskonomy --input $(INPUT) --split $(SPLIT) --class-weights $(WEIGHTS) \
+            --shard-size 20000 --resume
 NETWORK   = --stages 3,4,6,3 --width 64 --head-width 1024 --dropout 0.5
 BATCHES   = --batch-size 16 --crop 224x224
 CRITERION = static

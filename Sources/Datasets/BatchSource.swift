@@ -1,6 +1,7 @@
 // Batches of a data set in training order, read one ahead in the background.
 
 import Artifacts
+import Synchronization
 
 /// Images with their targets, ready for tensors.
 public struct Batch: Sendable {
@@ -88,6 +89,31 @@ public enum SampleOrder: String, Sendable, CaseIterable {
   case sequential
 }
 
+/// The order of the samples in each epoch, by the seed and the epoch's number alone.
+private final class EpochPermutations: Sendable {
+  private let count: Int
+  private let seed: UInt64
+  /// Those last used: making one takes longer than reading a batch of a large data set.
+  private let made = Mutex<[Int: [Int]]>([:])
+
+  init(count: Int, seed: UInt64) {
+    self.count = count
+    self.seed = seed
+  }
+
+  func permutation(ofEpoch epoch: Int) -> [Int] {
+    made.withLock { made in
+      if let permutation = made[epoch] { return permutation }
+      var random = RandomStream(seed: seed, position: UInt64(epoch))
+      let permutation = (0..<count).shuffled(using: &random)
+      // Batches that are made at the same time may belong to two epochs.
+      made = made.filter { $0.key == epoch - 1 }
+      made[epoch] = permutation
+      return permutation
+    }
+  }
+}
+
 /// The endless sequence of training batches: batch n is a function of the settings and n alone.
 public struct BatchSource: Sendable {
   public let dataset: DatasetFile
@@ -99,6 +125,7 @@ public struct BatchSource: Sendable {
   private let order: SampleOrder
   private let augments: Bool
   private let seed: UInt64
+  private let permutations: EpochPermutations
 
   /// - Parameters:
   ///   - crop: the size of the batches' images; nil means the data set's own.
@@ -114,6 +141,7 @@ public struct BatchSource: Sendable {
     self.seed = seed
     self.prefetch = prefetch
     info = try dataset.info(split)
+    permutations = EpochPermutations(count: info.count, seed: seed)
     size = crop ?? PixelSize(height: info.height, width: info.width)
   }
 
@@ -122,20 +150,12 @@ public struct BatchSource: Sendable {
   /// Batch `number`, from 0.
   public func batch(_ number: Int) throws -> Batch {
     let positions = number * batchSize..<(number + 1) * batchSize
-    var permutations: [Int: [Int]] = [:]
     let samples = try positions.map { position in
       let (epoch, place) = position.quotientAndRemainder(dividingBy: info.count)
-      if permutations[epoch] == nil { permutations[epoch] = permutation(ofEpoch: epoch) }
-      let index = permutations[epoch]?[place] ?? place
+      let index = order == .shuffled ? permutations.permutation(ofEpoch: epoch)[place] : place
       return try sample(index, position)
     }
     return Batch(samples, tasks: dataset.tasks)
-  }
-
-  private func permutation(ofEpoch epoch: Int) -> [Int] {
-    guard order == .shuffled else { return Array(0..<info.count) }
-    var random = RandomStream(seed: seed, position: UInt64(epoch))
-    return (0..<info.count).shuffled(using: &random)
   }
 
   private func sample(_ index: Int, _ position: Int) throws -> Sample {

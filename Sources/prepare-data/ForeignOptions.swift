@@ -23,8 +23,8 @@ struct ForeignOptions: ParsableArguments {
   @Option(help: "Broken samples to name and leave out before giving up.") var maxBad = 0
   @Option(
     help: """
-      Samples per file, about: writes the shards OUTPUT-shard-000.h5, …, and as OUTPUT a small file \
-      that shows them as one.
+      Samples per file, about: for d.h5, writes the shards d-shard-000.h5, …, and as d.h5 a small \
+      file that shows them as one.
       """)
   var shardSize: Int?
   @Option(help: "Write these shards only, as 0-18; the others elsewhere (default: all).")
@@ -100,7 +100,9 @@ func writeDataset(
         + " images of \(dataset.size.height)×\(dataset.size.width), "
         + dataset.tasks.map(\.name).joined(separator: ",")
     ]
-  if result.keptShards > 0 { parts.append("\(result.keptShards) shards kept") }
+  if result.keptShards > 0 {
+    parts.append("\(result.keptShards) \(result.keptShards == 1 ? "shard" : "shards") kept")
+  }
   if result.bad > 0 { parts.append("\(result.bad) broken samples left out") }
   if let progress {
     let total = result.written.reduce(0) { $0 + $1.count }

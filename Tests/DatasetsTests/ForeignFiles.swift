@@ -42,7 +42,8 @@ struct ForeignFolder {
   /// Writes a PNG of indices into two colours.
   func writePalette(_ name: String, height: Int, width: Int, _ indices: [UInt16]) throws {
     try writePNG(
-      name, height: height, width: width, bitDepth: 8, colourType: 3, palette: [0, 0, 0, 255, 9, 9],
+      name, height: height, width: width, bitDepth: 8, colourType: 3,
+      palette: [0, 0, 0, 255, 9, 9],
       indices)
   }
 
@@ -79,7 +80,8 @@ struct ForeignFolder {
     _ name: String, shape: [Int], type: String = "<f4", isFortran: Bool = false, _ values: [T]
   ) throws {
     let dimensions = shape.map { "\($0)," }.joined(separator: " ")
-    let header = "{'descr': '\(type)', 'fortran_order': \(isFortran ? "True" : "False"), "
+    let header =
+      "{'descr': '\(type)', 'fortran_order': \(isFortran ? "True" : "False"), "
       + "'shape': (\(dimensions)), }\n"
     try write(
       name,

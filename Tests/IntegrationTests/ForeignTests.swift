@@ -42,7 +42,7 @@ import Testing
         == "d.h5: /train 7, /validation 3 images of 2×3, seg,depth\n")
     #expect(
       try folder.open("d.h5").dataset("validation/name").readStrings() == [
-        "val/0", "val/1", "val/2",
+        "val/image/0.npy", "val/image/1.npy", "val/image/2.npy",
       ])
   }
 
