@@ -9,8 +9,9 @@ import Testing
   /// Dynamic training with everything that a checkpoint has to keep: dropout, augmentation, changing
   /// masks, a best model.
   private static func training(steps: Int) -> String {
-    "--data dataset.h5 --model model.h5 --mode dynamic --sparsity 0.8 --update-every 3 --steps "
-      + "\(steps) --batch-size 2 --dropout 0.3 --threads 1 --checkpoint-every 4 --validate-every 10 "
+    // The last update is early, so that some runs resume after it and some before.
+    "--data dataset.h5 --model model.h5 --mode dynamic --sparsity 0.8 --update-every 3 "
+      + "--update-until \(steps / 2) --steps \(steps) --batch-size 2 --dropout 0.3 --threads 1 --checkpoint-every 4 --validate-every 10 "
       + "--keep-best --quiet -o out.h5"
   }
 
