@@ -78,14 +78,15 @@ public struct ShardPlan: Sendable {
     return OutputFile.path(beside: master, "-shard-" + padded)
   }
 
-  /// The shards whose files are there, whole and made as planned.
-  fileprivate func done(besideMaster master: String) -> [Int: DatasetFile] {
-    var done: [Int: DatasetFile] = [:]
+  /// The shards whose files are there, whole and made as planned, with the number of broken samples
+  /// that each left out.
+  fileprivate func done(besideMaster master: String) -> [Int: Int] {
+    var leftOut: [Int: Int] = [:]
     for number in 0..<count {
       let file = try? DatasetFile(opening: path(ofShard: number, besideMaster: master))
-      if let file, file.shard == shard(number) { done[number] = file }
+      if let file, file.shard == shard(number) { leftOut[number] = file.leftOut }
     }
-    return done
+    return leftOut
   }
 }
 
@@ -119,7 +120,7 @@ public func convert(
   let open = chosen.filter { done[$0] == nil }
   var run = ConversionRun(dataset, settings, provenance, report)
   run.result.keptShards = chosen.count - open.count
-  run.result.bad = chosen.reduce(0) { $0 + (done[$1]?.leftOut ?? 0) }
+  run.result.bad = chosen.reduce(0) { $0 + (done[$1] ?? 0) }
   run.begin(
     total: open.reduce(0) { total, number in
       dataset.splits.reduce(total) { $0 + plan.range(ofShard: number, in: $1.names.count).count }
