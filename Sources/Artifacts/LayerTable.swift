@@ -1,4 +1,4 @@
-// The `/layers` table of masks.h5 and metrics.h5: one row per prunable weight tensor.
+// The `/layers` table of masks.h5, model.h5 and metrics.h5: one row per prunable weight tensor.
 
 import HDF5
 
@@ -42,11 +42,16 @@ public struct LayerTable: Sendable {
   }
 }
 
+/// How the columns of the tasks' own densities begin.
+private let densityPrefix = "density_"
+
 extension ArtifactWriter {
   func write(_ table: LayerTable) throws {
     let count = [table.rows.count]
     try naming {
       let group = try root.createGroup("layers")
+      // HDF5 lists columns by name; readers keep the tasks' order.
+      if !table.tasks.isEmpty { try group.setAttribute("tasks", table.tasks) }
       if let total = table.totalIoU { try group.setAttribute("total_iou", total) }
       if let watershed = table.watershed { try group.setAttribute("watershed", watershed) }
     }
@@ -56,13 +61,14 @@ extension ArtifactWriter {
     try write("layers/density", table.rows.map(\.density), shape: count)
     try write("layers/iou", table.rows.map(\.iou), shape: count)
     for (index, task) in table.tasks.enumerated() {
-      try write("layers/density_\(task)", table.rows.map { $0.taskDensities[index] }, shape: count)
+      try write(
+        "layers/\(densityPrefix)\(task)", table.rows.map { $0.taskDensities[index] }, shape: count)
     }
   }
 }
 
 extension ArtifactReader {
-  /// The table without its columns per task.
+  /// - Throws: ``ArtifactError`` when a column is missing or columns differ in length.
   public func readLayers() throws -> LayerTable {
     let group = try root.group("layers")
     let names = try group.dataset("name").readStrings()
@@ -73,10 +79,31 @@ extension ArtifactReader {
     where count != names.count {
       throw error("/layers/\(column)", "expected \(names.count) rows, found \(count)")
     }
+    let tasks = try layerTasks(group)
+    let densities = try tasks.map { task in
+      let column = try group.dataset(densityPrefix + task).read(as: Double.self)
+      guard column.count == names.count else {
+        throw error(
+          "/layers/\(densityPrefix)\(task)", "expected \(names.count) rows, found \(column.count)")
+      }
+      return column
+    }
     return LayerTable(
-      rows: names.indices.map {
+      tasks: tasks,
+      rows: names.indices.map { row in
         LayerTable.Row(
-          name: names[$0], weights: Int(weights[$0]), kept: Int(kept[$0]), iou: iou[$0])
-      })
+          name: names[row], weights: Int(weights[row]), kept: Int(kept[row]), iou: iou[row],
+          taskDensities: densities.map { $0[row] })
+      },
+      totalIoU: group.hasAttribute("total_iou") ? try group.attribute("total_iou") : nil,
+      watershed: group.hasAttribute("watershed") ? try group.attribute("watershed") : nil)
+  }
+
+  /// The tasks with a column, in the order that the file tells, or by name where it tells none.
+  private func layerTasks(_ group: Group) throws -> [String] {
+    if group.hasAttribute("tasks") { return try group.attribute("tasks") }
+    return try group.datasetNames().filter { $0.hasPrefix(densityPrefix) }.map {
+      String($0.dropFirst(densityPrefix.count))
+    }
   }
 }

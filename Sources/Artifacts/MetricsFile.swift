@@ -58,9 +58,12 @@ public struct ReportSamples: Sendable {
     /// NaN where there is no ground truth.
     public let target: SampleMap
     public let prediction: SampleMap
+    /// Of the target's numbers, such as "m".
+    public let units: String?
 
-    public init(task: String, target: SampleMap, prediction: SampleMap) {
+    public init(task: String, target: SampleMap, prediction: SampleMap, units: String? = nil) {
       self.task = task
+      self.units = units
       self.target = target
       self.prediction = prediction
     }
@@ -118,10 +121,14 @@ public struct Metrics: Sendable {
   public let tasks: [TaskResult]
   public let layers: LayerTable
   public let samples: ReportSamples
+  /// How the model was trained, where its file tells.
+  public let history: TrainingHistory?
+  /// How the files came about that were measured, as far as they could be followed.
+  public var lineage: [LineageEntry]
 
   public init(
     split: Split, images: Int, size: NetworkSize, tasks: [TaskResult], layers: LayerTable,
-    samples: ReportSamples
+    samples: ReportSamples, history: TrainingHistory? = nil, lineage: [LineageEntry] = []
   ) {
     self.split = split
     self.images = images
@@ -129,6 +136,8 @@ public struct Metrics: Sendable {
     self.tasks = tasks
     self.layers = layers
     self.samples = samples
+    self.history = history
+    self.lineage = lineage
   }
 }
 
@@ -148,6 +157,9 @@ public enum MetricsFile {
       try root.setAttribute("flops_sparse", metrics.size.flopsSparse)
       try root.setAttribute("bytes_dense", metrics.size.bytesDense)
       try root.setAttribute("bytes_sparse", metrics.size.bytesSparse)
+      if !metrics.lineage.isEmpty {
+        try root.setAttribute("lineage", try Lineage.json(metrics.lineage))
+      }
       for group in ["metrics", "constant", "confusion", "samples"] {
         _ = try root.createGroup(group)
       }
@@ -178,8 +190,14 @@ public enum MetricsFile {
         try writer.write(
           "samples/\(kind)/\(task.task)", map.values,
           shape: shape + (map.channels == 1 ? [] : [map.channels]), .deflate)
+        if let units = task.units {
+          try writer.naming {
+            try writer.root.dataset("samples/\(kind)/\(task.task)").setAttribute("units", units)
+          }
+        }
       }
     }
+    if let history = metrics.history { try writer.write(history) }
     try writer.finish()
   }
 
@@ -194,7 +212,10 @@ public enum MetricsFile {
     let tasks = try names.map { try task($0, in: reader) }
     return Metrics(
       split: split, images: try root.attribute("images"), size: try size(in: root), tasks: tasks,
-      layers: try reader.readLayers(), samples: try samples(tasks, in: reader))
+      layers: try reader.readLayers(), samples: try samples(tasks, in: reader),
+      history: try reader.readHistory(tasks: names),
+      lineage: root.hasAttribute("lineage")
+        ? Lineage.entries(json: try root.attribute("lineage")) : [])
   }
 
   private static func size(in root: Group) throws -> NetworkSize {
@@ -257,9 +278,11 @@ public enum MetricsFile {
       count: pixels[0], height: pixels[1], width: pixels[2],
       images: try image.read(as: UInt8.self),
       tasks: try tasks.map {
-        ReportSamples.TaskMaps(
+        let target = try reader.root.dataset("samples/target/" + $0.task)
+        return ReportSamples.TaskMaps(
           task: $0.task, target: try map("samples/target/" + $0.task, $0.kind),
-          prediction: try map("samples/prediction/" + $0.task, $0.kind))
+          prediction: try map("samples/prediction/" + $0.task, $0.kind),
+          units: target.hasAttribute("units") ? try target.attribute("units") : nil)
       })
   }
 }

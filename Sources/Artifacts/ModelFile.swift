@@ -15,12 +15,15 @@ public struct Model: Sendable {
   /// Empty when dense.
   public var masks: [Mask]
   public var history: TrainingHistory?
+  /// How the tasks chose the masks that training began with, where a masks file tells.
+  public var layers: LayerTable?
   /// In checkpoints.
   public var state: TrainingState?
 
   public init(
     architecture: String, step: Int, parameters: [NamedArray], buffers: [NamedArray],
-    masks: [Mask] = [], history: TrainingHistory? = nil, state: TrainingState? = nil
+    masks: [Mask] = [], history: TrainingHistory? = nil, layers: LayerTable? = nil,
+    state: TrainingState? = nil
   ) {
     self.architecture = architecture
     self.step = step
@@ -28,6 +31,7 @@ public struct Model: Sendable {
     self.buffers = buffers
     self.masks = masks
     self.history = history
+    self.layers = layers
     self.state = state
   }
 }
@@ -96,6 +100,11 @@ public final class ModelFile: Sendable {
     try reader.readHistory(tasks: tasks)
   }
 
+  /// How the tasks chose the masks that training began with; nil where the file does not say.
+  public func layers() throws -> LayerTable? {
+    reader.root.contains("layers") ? try reader.readLayers() : nil
+  }
+
   /// - Throws: ``ArtifactError`` when the file is no checkpoint.
   public func state() throws -> TrainingState {
     let root = reader.root
@@ -134,6 +143,7 @@ public final class ModelFile: Sendable {
     }
     try writer.write(model.masks, in: "masks")
     if let history = model.history { try writer.write(history) }
+    if let layers = model.layers { try writer.write(layers) }
     if let state = model.state { try writer.write(state) }
     try writer.finish()
   }

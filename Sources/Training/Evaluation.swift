@@ -88,8 +88,8 @@ public func evaluate(
     network.architecture, file, height: info.height, width: info.width)
   return Metrics(
     split: settings.split, images: info.count, size: size,
-    tasks: results, layers: layers(network.architecture, file.model.masks),
-    samples: collector.samples(height: info.height, width: info.width))
+    tasks: results, layers: try layers(network.architecture, file),
+    samples: collector.samples(info), history: try file.history(tasks: tasks.names))
 }
 
 /// Gathers the first images of a split for the report.
@@ -133,15 +133,16 @@ private struct SampleCollector {
     collected += wanted
   }
 
-  func samples(height: Int, width: Int) -> ReportSamples {
+  func samples(_ info: DatasetFile.SplitInfo) -> ReportSamples {
     ReportSamples(
-      count: collected, height: height, width: width, images: images,
+      count: collected, height: info.height, width: info.width, images: images,
       tasks: tasks.indices.map { index in
         let channels = tasks[index].targetChannels
         return ReportSamples.TaskMaps(
           task: tasks[index].name,
           target: SampleMap(values: targets[index], channels: channels),
-          prediction: SampleMap(values: predictions[index], channels: channels))
+          prediction: SampleMap(values: predictions[index], channels: channels),
+          units: info.encoding(ofTask: index).units)
       })
   }
 }
@@ -150,12 +151,22 @@ private func keptWeights(_ masks: [Mask]) -> [String: Int] {
   Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0.values.reduce(0) { $0 + Int($1) }) })
 }
 
-private func layers(_ architecture: Architecture, _ masks: [Mask]) -> LayerTable {
-  let kept = keptWeights(masks)
+/// What the model keeps of each layer, with what the file tells of the tasks' choice.
+private func layers(_ architecture: Architecture, _ file: ModelFile) throws -> LayerTable {
+  let kept = keptWeights(file.model.masks)
+  let chosen = try file.layers()
+  let rows = (chosen?.rows ?? []).map { ($0.name, $0) }
+  let byName = Dictionary(rows) { first, _ in first }
   return LayerTable(
+    tasks: chosen?.tasks ?? [],
     rows: architecture.prunable.map {
-      LayerTable.Row(name: $0.name, weights: $0.count, kept: kept[$0.name] ?? $0.count)
-    })
+      LayerTable.Row(
+        name: $0.name, weights: $0.count, kept: kept[$0.name] ?? $0.count,
+        iou: byName[$0.name]?.iou ?? .nan,
+        taskDensities: byName[$0.name]?.taskDensities
+          ?? (chosen?.tasks ?? []).map { _ in .nan })
+    },
+    totalIoU: chosen?.totalIoU, watershed: chosen?.watershed)
 }
 
 private func networkSize(_ architecture: Architecture, _ file: ModelFile, height: Int, width: Int)

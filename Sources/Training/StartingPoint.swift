@@ -17,13 +17,16 @@ public struct StartingPoint {
   public let step: Int
   /// Masks that came with the model.
   public let masks: [Mask]
+  /// How the tasks chose those masks, where the model's file tells.
+  public let layers: LayerTable?
 
-  private init(_ network: SceneNet, step: Int, masks: [Mask]) throws {
+  private init(_ network: SceneNet, step: Int, masks: [Mask], layers: LayerTable? = nil) throws {
     self.network = network
     architecture = try network.architecture.json()
     modelDigest = ContentDigest.ofParameters(try network.snapshot().parameters)
     self.step = step
     self.masks = masks
+    self.layers = layers
   }
 
   /// The weights of a model.h5.
@@ -34,7 +37,7 @@ public struct StartingPoint {
   {
     try StartingPoint(
       try SceneNet(file, dropout: dropout, on: device), step: file.model.step,
-      masks: file.model.masks)
+      masks: file.model.masks, layers: file.layers())
   }
 
   /// Initial weights drawn from a seed.

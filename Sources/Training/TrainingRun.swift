@@ -19,11 +19,13 @@ public struct RunPlan: Sendable {
   /// Whether to keep the model with the smallest validation loss; in dynamic training, from the last
   /// drop on.
   public var keepsBest: Bool
+  /// How the tasks chose the masks that the run begins with.
+  public var layers: LayerTable?
 
   public init(
     output: String, architecture: String, stepsBefore: Int, provenance: Provenance,
     settings: [String: String], checkpointEvery: Int? = nil, validateEvery: Int? = nil,
-    keepsBest: Bool = false
+    keepsBest: Bool = false, layers: LayerTable? = nil
   ) {
     self.output = output
     self.architecture = architecture
@@ -33,6 +35,7 @@ public struct RunPlan: Sendable {
     self.checkpointEvery = checkpointEvery
     self.validateEvery = validateEvery
     self.keepsBest = keepsBest
+    self.layers = layers
   }
 
   public var checkpoint: String { OutputFile.path(beside: output, "-checkpoint") }
@@ -116,10 +119,7 @@ public final class TrainingRun {
         if stops || (isDue(plan.checkpointEvery) && !isDone) { try writeCheckpoint() }
         if stops { return false }
       }
-      try ModelFile.write(
-        plan.output,
-        trainer.model(architecture: plan.architecture, base: plan.stepsBefore),
-        provenance: plan.provenance)
+      try ModelFile.write(plan.output, model(), provenance: plan.provenance)
     } catch let error as TrainingError {
       let last = checkpointStep.map {
         "the last good checkpoint is \(plan.checkpoint) (step \($0))"
@@ -144,22 +144,25 @@ public final class TrainingRun {
     if isBest {
       bestLoss = validation.loss
       if plan.keepsBest {
-        try ModelFile.write(
-          plan.best, trainer.model(architecture: plan.architecture, base: plan.stepsBefore),
-          provenance: plan.provenance)
+        try ModelFile.write(plan.best, model(), provenance: plan.provenance)
       }
     }
     try report(.validation(validation, isBest: isBest))
+  }
+
+  private func model(_ state: TrainingState? = nil) throws -> Model {
+    var model = try trainer.model(
+      architecture: plan.architecture, base: plan.stepsBefore, state: state)
+    model.layers = plan.layers
+    return model
   }
 
   private func writeCheckpoint() throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let settings = String(decoding: try encoder.encode(plan.settings), as: UTF8.self)
-    let model = try trainer.model(
-      architecture: plan.architecture, base: plan.stepsBefore,
-      state: trainer.state(settings: settings, bestLoss: bestLoss))
-    try ModelFile.write(plan.checkpoint, model, provenance: plan.provenance)
+    let state = try trainer.state(settings: settings, bestLoss: bestLoss)
+    try ModelFile.write(plan.checkpoint, model(state), provenance: plan.provenance)
     checkpointStep = trainer.step
   }
 }
