@@ -13,6 +13,11 @@ public enum Format {
     value.isNaN ? "–" : fixed(value, abs(value) >= 10 ? 2 : 4)
   }
 
+  /// With three significant digits and no more zeros than needed.
+  public static func significant(_ value: Double) -> String {
+    value.isNaN ? "–" : String(format: "%.3g", value)
+  }
+
   /// A share in percent.
   public static func percent(_ share: Double) -> String { fixed(100 * share, 1) + " %" }
 
@@ -32,15 +37,21 @@ public enum Format {
   }
 
   /// Columns padded to their widest cell: the first ones, of text, flush left, the others right.
-  public static func table(_ rows: [[String]], textColumns: Int = 1) -> String {
+  ///
+  /// - Parameter style: of a cell on a terminal; nil for a table without escape sequences.
+  public static func table(
+    _ rows: [[String]], textColumns: Int = 1,
+    style: ((_ row: Int, _ column: Int) -> TextStyle?)? = nil
+  ) -> String {
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in
       rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
     }
-    return rows.map { row in
+    return rows.enumerated().map { index, row in
       let line = row.enumerated().map { column, cell in
         let padding = String(repeating: " ", count: widths[column] - cell.count)
-        return column < textColumns ? cell + padding : padding + cell
+        let styled = cell.isEmpty ? nil : style?(index, column)?.applied(to: cell)
+        return column < textColumns ? (styled ?? cell) + padding : padding + (styled ?? cell)
       }.joined(separator: "  ")
       return String(line.reversed().drop { $0 == " " }.reversed())
     }.joined(separator: "\n")
