@@ -57,7 +57,11 @@ let package = Package(
       dependencies: ["Networks", "Tasks", "Sparsity", "Artifacts", "Datasets", "Formatting"]),
     .target(
       name: "Reporting", dependencies: ["Artifacts", "Formatting", "CPNG", mustache],
-      resources: [.embedInCode("report.mustache")]),
+      resources: [
+        "report.mustache", "report.css", "style.gnuplot", "lines.gnuplot", "bars.gnuplot",
+      ].map {
+        .embedInCode($0)
+      }),
     .target(name: "CommandLine", dependencies: [arguments]),
     .target(name: "NetworkOptions", dependencies: ["CommandLine", "Training", arguments]),
 

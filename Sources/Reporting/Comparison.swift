@@ -10,6 +10,8 @@ public struct EvaluatedModel: Sendable {
   /// The command that wrote the metrics.
   public let command: String
   public let inputs: [Provenance.Input]
+  /// The digest of the metrics file's content, where it records one.
+  public let sha256: String?
 
   public init(opening path: String) throws {
     let reader = try ArtifactReader(opening: path, as: .metrics)
@@ -19,6 +21,7 @@ public struct EvaluatedModel: Sendable {
     let provenance = reader.provenance
     command = provenance.command ?? ""
     inputs = provenance.inputs
+    sha256 = reader.recordedDigest
   }
 
   /// The file's name without `-metrics.h5`, or its folder's where nothing else is left.
@@ -35,6 +38,19 @@ public struct EvaluatedModel: Sendable {
 /// Whether more of a metric is better.
 func higherIsBetter(_ metric: String) -> Bool {
   ["miou", "pixel_accuracy", "within_", "delta_"].contains { metric.hasPrefix($0) }
+}
+
+extension TaskResult {
+  /// The metric that a glance is for: the mIoU, the mean angle, the relative error, or the first.
+  var headline: MetricValue? {
+    let preferred =
+      switch kind {
+      case .segmentation: "miou"
+      case .normals: "angle_mean"
+      case .regression: "relative_error"
+      }
+    return metrics.first { $0.name == preferred } ?? metrics.first
+  }
 }
 
 /// One metric over all models.

@@ -85,7 +85,9 @@ public struct MethodComparison: Sendable {
   }
 
   /// A table of changes for all tasks, then one per task with every metric.
-  public var text: String {
+  ///
+  /// - Parameter inColour: with escape sequences: what got better green, what got worse red.
+  public func text(inColour: Bool = false) -> String {
     let names = tasks.map(\.name)
     var summary = [["mean change", "runs", "sparsity"] + names + ["all metrics"]]
     for (index, method) in methods.enumerated() {
@@ -95,7 +97,23 @@ public struct MethodComparison: Sendable {
           + tasks.indices.map { Self.percent(change(ofMethod: index, task: $0)) }
           + [Self.percent(change(ofMethod: index))])
     }
-    var tables = [Format.table(summary)]
+    func styled(_ change: @escaping (_ method: Int, _ column: Int) -> Double?) -> (
+      (Int, Int) -> TextStyle?
+    )? {
+      guard inColour else { return nil }
+      return { row, column in
+        row == 0 ? .header : row == 1 || column == 0 ? nil : .ofChange(change(row - 1, column))
+      }
+    }
+    var tables = [
+      Format.table(
+        summary,
+        style: styled { method, column in
+          guard column >= 3 else { return nil }
+          let task = column - 3
+          return change(ofMethod: method, task: tasks.indices.contains(task) ? task : nil).mean
+        })
+    ]
     for (task, (name, metrics)) in tasks.enumerated() {
       var rows = [[name] + metrics.map { "\($0) \(higherIsBetter($0) ? "↑" : "↓")" }]
       for (index, method) in methods.enumerated() {
@@ -108,7 +126,12 @@ public struct MethodComparison: Sendable {
                 + (index == 0 ? "" : " (\(Format.change(change.mean)))")
             })
       }
-      tables.append(Format.table(rows))
+      tables.append(
+        Format.table(
+          rows,
+          style: styled { method, column in
+            change(ofMethod: method, task: task, metric: metrics[column - 1]).mean
+          }))
     }
     return tables.joined(separator: "\n\n")
   }

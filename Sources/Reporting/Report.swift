@@ -6,133 +6,124 @@ import Mustache
 
 /// One self-contained HTML page about one model, or several beside each other.
 public struct Report {
-  private let comparison: Comparison
+  let comparison: Comparison
   private let command: String
+  private let gnuplot: Gnuplot
 
   /// - Parameter command: the command line that makes the page.
   public init(_ comparison: Comparison, command: String) {
+    self.init(comparison, command: command, gnuplot: Gnuplot())
+  }
+
+  init(_ comparison: Comparison, command: String, gnuplot: Gnuplot) {
     self.comparison = comparison
     self.command = command
+    self.gnuplot = gnuplot
   }
 
-  private var models: [EvaluatedModel] { comparison.models }
+  var models: [EvaluatedModel] { comparison.models }
 
+  /// How many models have their predictions, curves and layers shown; tables have all.
+  static let mostShown = 4
+
+  /// The models that are more than rows of tables: all if they are few. Of a sweep, what is not pruned
+  /// and each method at its highest sparsity.
+  var shown: [EvaluatedModel] {
+    guard models.count > Self.mostShown else { return models }
+    let sweep = SparsitySweep(models)
+    let chosen =
+      sweep.isSweep ? sweep.references + sweep.methods.compactMap(\.models.last) : models
+    return Array(chosen.prefix(Self.mostShown))
+  }
+
+  /// The page, and why it has no charts where it has none.
+  ///
   /// - Throws: an error of the template.
-  public func html() throws -> String {
+  public func page() throws -> (html: String, chartsMissing: String?) {
     let template = try MustacheTemplate(
       string: String(decoding: PackageResources.report_mustache, as: UTF8.self))
-    let page: [String: Any] = [
-      "title": models.map(\.label).joined(separator: " · "),
-      "models": models.enumerated().map {
-        model($1, meanChange: comparison.meanChange(ofModel: $0))
-      },
-      "tasks": tasks,
+    let (figures, problem) = try charts()
+    let origin = Origin(models, command: command)
+    let context: [String: Any] = [
+      "style": String(decoding: PackageResources.report_css, as: UTF8.self),
+      "title": title,
+      "scope": scope,
+      "models": models.indices.map(model),
+      "subject": subject.map { [model($0)] } ?? [],
+      "glance": glance,
+      "tasks": metricTables,
       "comparesSeveral": models.count > 1,
+      "shownNote": shown.count < models.count
+        ? "Shown for \(shown.map(\.label).joined(separator: ", "))." : "",
       "samples": samples,
+      "hasSamples": !samples.isEmpty,
       "legends": legends,
-      "origins": models.map { origin($0) },
-      "command": command,
+      "figures": figures,
+      "lacksCharts": problem != nil,
+      "reason": problem ?? "",
+      "layerTables": layerTables,
+      "confusions": confusions,
+      "hasConfusions": !confusions.isEmpty,
+      "origin": origin.context,
     ]
-    return template.render(page)
+    return (template.render(context), problem)
   }
 
-  private func model(_ model: EvaluatedModel, meanChange: Double?) -> [String: Any] {
-    let size = model.metrics.size
-    return [
-      "label": model.label,
-      "sparsity": Format.percent(size.sparsity),
-      "parameters": Format.count(size.parameters),
-      "kept": Format.count(size.kept),
-      "flopsDense": Format.fixed(size.flopsDense / 1e9, 2),
-      "flopsSparse": Format.fixed(size.flopsSparse / 1e9, 2),
-      "bytesDense": Format.fixed(Double(size.bytesDense) / 1e6, 2),
-      "bytesSparse": Format.fixed(Double(size.bytesSparse) / 1e6, 2),
-      "images": Format.count(model.metrics.images),
-      "split": model.metrics.split.rawValue,
-      "meanChange": Format.change(meanChange),
-    ]
+  private var title: String {
+    let sweep = SparsitySweep(models)
+    let names =
+      sweep.isSweep
+      ? sweep.references.map(\.label) + sweep.methods.map(\.name) : models.map(\.label)
+    return names.prefix(6).joined(separator: " · ") + (names.count > 6 ? " · …" : "")
   }
 
-  /// The table, task by task.
-  private var tasks: [[String: Any]] {
-    (models.first?.metrics.tasks ?? []).map { task in
-      [
-        "name": task.task,
-        "rows": comparison.rows.filter { $0.task == task.task }.map { row in
+  /// What was measured, in one line.
+  private var scope: String {
+    guard let first = models.first?.metrics else { return "" }
+    let tasks = first.tasks.map(\.task).joined(separator: ", ")
+    let isSame = models.allSatisfy {
+      $0.metrics.images == first.images && $0.metrics.split == first.split
+    }
+    let images =
+      isSame
+      ? "\(Format.count(first.images)) images of the \(first.split.rawValue) split"
+      : "different images: "
+        + models.map {
+          "\($0.label) \(Format.count($0.metrics.images)) of \($0.metrics.split.rawValue)"
+        }.joined(separator: ", ")
+    return "\(first.tasks.count == 1 ? "One task" : "\(first.tasks.count) tasks") "
+      + "(\(tasks)), measured on \(images)."
+  }
+
+  /// The figures with their charts drawn; none, and the reason, when gnuplot cannot.
+  private func charts() throws -> (figures: [[String: Any]], problem: String?) {
+    let figures = Figures(models: models, shown: shown).all
+    var drawn: [[String: Any]] = []
+    for (number, figure) in figures.enumerated() {
+      var charts: [[String: Any]] = []
+      for (index, chart) in figure.charts.enumerated() where chart.hasPoints {
+        do {
+          let svg = try gnuplot.draw(
+            try chart.script(), identifier: "chart-\(number)-\(index)",
+            label: "\(figure.title): \(chart.title)")
+          charts.append(["title": chart.title, "svg": svg])
+        } catch let failure as Gnuplot.Failure {
+          return ([], failure.description)
+        }
+      }
+      guard !charts.isEmpty else { continue }
+      drawn.append([
+        "title": figure.title, "caption": figure.caption, "charts": charts,
+        "isWide": figure.charts.contains { $0.isWide },
+        "legend": figure.legend.map {
           [
-            "metric": row.metric, "direction": row.direction,
-            "constant": Format.number(row.constant),
-            "cells": row.values.indices.map { index in
-              [
-                "value": Format.number(row.values[index]),
-                "change": Format.change(row.changes[index]),
-                "isWorse": (row.changes[index] ?? 0) < 0,
-              ] as [String: Any]
-            },
+            "label": $0.label, "number": $0.colour % ChartColour.seriesCount + 1,
+            "isDashed": $0.isDashed,
           ] as [String: Any]
         },
-      ]
+        "hasLegend": figure.legend.count > 1 || figure.legend.contains { $0.isDashed },
+      ])
     }
-  }
-
-  /// Image by image: the input, and per task the target with every model's prediction.
-  private var samples: [[String: Any]] {
-    guard let first = models.first?.metrics else { return [] }
-    let shown = first.samples
-    let pixels = shown.height * shown.width
-    return (0..<shown.count).map { index in
-      func slice(_ map: SampleMap) -> ArraySlice<Float> {
-        map.values[index * pixels * map.channels..<(index + 1) * pixels * map.channels]
-      }
-      let rows = zip(first.tasks, shown.tasks).map { task, maps -> [String: Any] in
-        let target = slice(maps.target)
-        let range = ValueRange(of: target)
-        func picture(_ values: ArraySlice<Float>, _ label: String) -> [String: Any] {
-          let picture = Picture(
-            map: values, kind: task.kind, range: range, width: shown.width, height: shown.height)
-          return ["label": label, "uri": picture.dataURI ?? ""]
-        }
-        // Other models' samples are shown where they are of the same images.
-        let predictions = models.compactMap { model -> [String: Any]? in
-          let samples = model.metrics.samples
-          guard samples.images == shown.images else { return nil }
-          return samples.tasks.first { $0.task == task.task }.map {
-            picture(slice($0.prediction), model.label)
-          }
-        }
-        return [
-          "task": task.task,
-          "range": task.kind == .regression
-            ? "\(Format.number(Double(range.low))) – \(Format.number(Double(range.high)))" : "",
-          "pictures": [picture(target, "target")] + predictions,
-        ]
-      }
-      let image = Picture(
-        image: shown.images[index * pixels * 3..<(index + 1) * pixels * 3], width: shown.width,
-        height: shown.height)
-      return ["number": index, "image": image.dataURI ?? "", "rows": rows]
-    }
-  }
-
-  private var legends: [[String: Any]] {
-    (models.first?.metrics.tasks ?? []).compactMap { task in
-      guard task.kind == .segmentation, let classes = task.confusion?.classes else { return nil }
-      return [
-        "task": task.task,
-        "classes": (0..<classes).map { index in
-          [
-            "name": task.classNames?[index] ?? "class \(index)",
-            "colour": Colour.ofClass(index).css,
-          ]
-        },
-      ]
-    }
-  }
-
-  private func origin(_ model: EvaluatedModel) -> [String: Any] {
-    [
-      "label": model.label, "command": model.command,
-      "inputs": model.inputs.map { ["name": $0.name, "sha256": $0.sha256] },
-    ]
+    return (drawn, nil)
   }
 }

@@ -5,7 +5,9 @@ import Formatting
 
 extension Comparison {
   /// The comparison for a terminal.
-  public var text: String {
+  ///
+  /// - Parameter inColour: with escape sequences: what got better green, what got worse red.
+  public func text(inColour: Bool = false) -> String {
     let sizes = models.map(\.metrics.size)
     func size(_ name: String, _ cell: (NetworkSize) -> String) -> [String] {
       ["all", name, ""] + sizes.map(cell)
@@ -24,6 +26,15 @@ extension Comparison {
       table.append(
         ["all", "mean change", ""] + models.indices.map { Format.change(meanChange(ofModel: $0)) })
     }
-    return Format.table(table, textColumns: 2)
+    return Format.table(table, textColumns: 2, style: inColour ? { cellStyle($0, $1) } : nil)
+  }
+
+  private func cellStyle(_ row: Int, _ column: Int) -> TextStyle? {
+    if row == 0 { return .header }
+    if column < 3 { return column == 2 ? .faint : nil }
+    let (index, model) = (row - 1, column - 3)
+    if rows.indices.contains(index) { return .ofChange(rows[index].changes[model]) }
+    // After the metrics come sparsity, operations and bytes, and then the mean change.
+    return index == rows.count + 3 ? .ofChange(meanChange(ofModel: model)) : nil
   }
 }

@@ -34,11 +34,11 @@ struct CompareCommand: ParsableCommand {
     if let report { try OutputFile.check(report) }
     let models = try metrics.map(EvaluatedModel.init(opening:))
     if runs {
-      common.say(try MethodComparison(models).text)
+      common.say(try MethodComparison(models).text(inColour: Terminal.showsColour))
       return
     }
     let comparison = try Comparison(models)
-    if let report { try writeReport(comparison, to: report) }
-    common.say(comparison.text)
+    if let report { try writeReport(comparison, to: report, common) }
+    common.say(comparison.text(inColour: Terminal.showsColour))
   }
 }

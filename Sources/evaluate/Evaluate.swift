@@ -30,6 +30,8 @@ struct Evaluate: ParsableCommand {
 }
 
 /// Writes a page beside its final name and renames it, like the other files.
-func writeReport(_ comparison: Comparison, to path: String) throws {
-  try OutputFile.write(try Report(comparison, command: commandLine).html(), to: path)
+func writeReport(_ comparison: Comparison, to path: String, _ common: CommonOptions) throws {
+  let (html, chartsMissing) = try Report(comparison, command: commandLine).page()
+  try OutputFile.write(html, to: path)
+  if let chartsMissing { common.warn(toolName, "\(path) has no charts: \(chartsMissing)") }
 }

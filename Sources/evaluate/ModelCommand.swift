@@ -55,17 +55,18 @@ struct ModelCommand: ParsableCommand {
     try provenance.add(file.reader)
     let total = try dataset.info(split).count
     let progress = Progress("evaluate", total: total, quiet: common.quiet)
-    let metrics = try evaluate(
+    var metrics = try evaluate(
       file, on: dataset,
       settings: EvaluationSettings(
         split: split, batchSize: batchSize, upsampling: upsample, samples: samples,
         machine: machine)
     ) { progress.update($0) }
     progress.finish()
+    metrics.lineage = Lineage.following(provenance.inputs)
     try MetricsFile.write(output.output, metrics, provenance: provenance)
     let comparison = try Comparison([try EvaluatedModel(opening: output.output)])
-    if let report { try writeReport(comparison, to: report) }
-    common.say(comparison.text)
+    if let report { try writeReport(comparison, to: report, common) }
+    common.say(comparison.text(inColour: Terminal.showsColour))
     common.say("\(output.output): \(Format.count(total)) images of /\(split.rawValue)")
   }
 }

@@ -189,6 +189,17 @@ struct MergeMasks: ParsableCommand {
       totalIoU: agreement.totalIoU, watershed: agreement.watershed?.name)
   }
 
+  /// Layers that lost all their weights are red; so is where the tasks' agreement falls most.
+  private func style(
+    _ layers: [LayerSummary], _ agreement: Agreement, row: Int, column: Int
+  ) -> TextStyle? {
+    guard row > 0 else { return .header }
+    let summary = layers[row - 1]
+    if summary.kept == 0 { return .worse }
+    let isLast = column == summary.taskDensities.count + 2
+    return isLast && summary.layer.name == agreement.watershed?.name ? .worse : nil
+  }
+
   private func summary(_ masks: MergedMasks, _ agreement: Agreement, _ path: String) -> String {
     let network = masks.network
     var lines: [String] = []
@@ -199,7 +210,10 @@ struct MergeMasks: ParsableCommand {
           + [row.iou.isNaN ? "–" : Format.fixed(row.iou, 3)]
       }
       let header = ["backbone layer", "kept"] + network.tasks + ["IoU"]
-      lines.append(Format.table([header] + rows))
+      lines.append(
+        Format.table(
+          [header] + rows,
+          style: Terminal.showsColour ? { style(backbone, agreement, row: $0, column: $1) } : nil))
       let watershed = agreement.watershed.map { ", watershed at \($0.name)" } ?? ""
       lines.append(
         "agreement of the tasks on the backbone: IoU \(Format.fixed(agreement.totalIoU, 3))"

@@ -110,7 +110,7 @@ struct SparseTrain: ParsableCommand {
     let start = try startingPoint(dataset, masksFile, machine, &provenance)
     try start.network.architecture.check(
       fits: dataset.reader, tasks: dataset.tasks, network: masks ?? model ?? "the network")
-    let startingMasks = try startingMasks(start, masksFile, &provenance)
+    let (startingMasks, layers) = try startingMasks(start, masksFile, &provenance)
 
     let trainer = try Trainer(
       start.network, tasks: TaskSet(dataset.tasks),
@@ -124,7 +124,7 @@ struct SparseTrain: ParsableCommand {
       RunPlan(
         output: output.output, architecture: start.architecture, stepsBefore: start.step,
         provenance: provenance, settings: settings, checkpointEvery: keeping.checkpointEvery,
-        validateEvery: keeping.validateEvery, keepsBest: keeping.keepBest))
+        validateEvery: keeping.validateEvery, keepsBest: keeping.keepBest, layers: layers))
     let first = keeping.resume ? try training.resume() : nil
     if let first { common.say("going on after step \(first) from \(training.plan.checkpoint)") }
     let log = try TrainingLog(
@@ -140,6 +140,7 @@ struct SparseTrain: ParsableCommand {
         "interrupted after step \(trainer.step); --resume goes on from \(training.plan.checkpoint)")
       throw ExitCode(128 + (Interruption.signal ?? 0))
     }
+    if let table = lossTable(trainer.history) { common.say(table) }
     common.say(summary(trainer, log))
   }
 
@@ -175,18 +176,20 @@ struct SparseTrain: ParsableCommand {
       on: machine.device)
   }
 
-  /// The masks to train with: the file's, those that the model has, or random ones.
+  /// The masks to train with: the file's, those that the model has, or random ones; and how the
+  /// tasks chose them, where a file tells.
   private func startingMasks(
     _ start: StartingPoint, _ file: MasksFile?, _ provenance: inout Provenance
-  ) throws -> [Mask] {
+  ) throws -> (masks: [Mask], layers: LayerTable?) {
     if let file {
       try start.check(file, allowingOtherWeights: allowOtherWeights)
       try provenance.add(file.reader)
-      return file.masks
+      let hasLayers = file.reader.root.contains("layers")
+      return (file.masks, hasLayers ? try file.reader.readLayers() : nil)
     }
-    if mode == .dense { return [] }
+    if mode == .dense { return ([], nil) }
     if let sparsity = dynamic.sparsity {
-      return try randomMasks(of: start.network, sparsity: sparsity, seed: common.seed)
+      return (try randomMasks(of: start.network, sparsity: sparsity, seed: common.seed), nil)
     }
     if mode == .static || mode == .dynamic, start.masks.isEmpty {
       throw OptionError(
@@ -194,7 +197,34 @@ struct SparseTrain: ParsableCommand {
         "\(model ?? "the network") has no masks; give --masks"
           + (mode == .dynamic ? " or --sparsity" : ""))
     }
-    return start.masks
+    return (start.masks, start.masks.isEmpty ? nil : start.layers)
+  }
+
+  /// Every task's loss at the first and the last step, and over the validation images; nil where
+  /// there were no steps.
+  private func lossTable(_ history: TrainingHistory) -> String? {
+    guard history.losses.count > 1 else { return nil }
+    var losses: [(name: String, values: [Double])] = history.taskLosses.map { ($0.task, $0.values) }
+    losses.append(("all, weighted", history.losses))
+    let validation = history.validations.last
+    let validated = validation.map { $0.taskLosses + [$0.loss] } ?? []
+    var rows = [["loss", "first step", "last step", "change"]]
+    if validation != nil { rows[0].append("validation") }
+    var changes: [Double?] = [nil]
+    for (index, (name, values)) in losses.enumerated() {
+      let (first, last) = (values.first ?? .nan, values.last ?? .nan)
+      let change = (last - first) / abs(first)
+      // Less is better.
+      changes.append(-change)
+      var row = [name, Format.number(first), Format.number(last), Format.change(change)]
+      if validated.indices.contains(index) { row.append(Format.number(validated[index])) }
+      rows.append(row)
+    }
+    func style(_ row: Int, _ column: Int) -> TextStyle? {
+      if row == 0 { return .header }
+      return column == 1 ? .faint : column == 3 ? .ofChange(changes[row]) : nil
+    }
+    return Format.table(rows, style: Terminal.showsColour ? { style($0, $1) } : nil)
   }
 
   private func summary(_ trainer: Trainer, _ log: TrainingLog) -> String {

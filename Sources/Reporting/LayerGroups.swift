@@ -1,0 +1,79 @@
+// The layers of a network as people speak of them: the backbone's stages, and each task's head.
+
+import Artifacts
+
+/// A run of layers with a name.
+struct LayerGroup: Equatable {
+  let name: String
+  /// The task whose head it is, by its place in the list; nil in the backbone.
+  let task: Int?
+  /// Rows of the table.
+  let rows: Range<Int>
+
+  /// Whether its name has room under its part of a chart that is as wide as the page.
+  ///
+  /// - Parameter count: layers in the chart.
+  func fits(among count: Int) -> Bool {
+    // A chart has room for some 120 letters.
+    Double(name.count) <= 120 * Double(rows.count) / Double(count) + 2
+  }
+}
+
+extension LayerTable.Row {
+  var isBackbone: Bool { name.hasPrefix("backbone.") }
+
+  /// Whether it projects a residual block's input, beside the main path.
+  var isProjection: Bool { name.hasPrefix("backbone.ds.") }
+
+  /// The name without what all have.
+  var shortName: String {
+    var short = name
+    for ending in [".weight"] where short.hasSuffix(ending) {
+      short = String(short.dropLast(ending.count))
+    }
+    for start in ["backbone.blocks.", "backbone."] where short.hasPrefix(start) {
+      return String(short.dropFirst(start.count))
+    }
+    return short
+  }
+
+  /// The task whose head the layer is in, counted from 0: `task1_fc1_c0.conv1.weight` is the first's.
+  fileprivate var headTask: Int? {
+    guard name.hasPrefix("task") else { return nil }
+    return Int(name.dropFirst(4).prefix { $0.isNumber }).map { $0 - 1 }
+  }
+
+  fileprivate func group(_ tasks: [String]) -> (name: String, task: Int?) {
+    if let task = headTask {
+      return (tasks.indices.contains(task) ? tasks[task] : "task \(task + 1)", task)
+    }
+    let parts = name.split(separator: ".")
+    if parts.count > 2, parts[0] == "backbone", parts[1] == "blocks", let stage = Int(parts[2]) {
+      return ("stage \(stage + 1)", nil)
+    }
+    if isProjection { return ("proj.", nil) }
+    return (isBackbone ? "stem" : "other", nil)
+  }
+}
+
+extension LayerTable {
+  /// The rows in runs of the same stage or head.
+  ///
+  /// - Parameter tasks: of the network, in the order of its heads.
+  func groups(_ tasks: [String]) -> [LayerGroup] {
+    var groups: [LayerGroup] = []
+    for (index, row) in rows.enumerated() {
+      let (name, task) = row.group(tasks)
+      if let last = groups.last, last.name == name, last.task == task {
+        groups[groups.count - 1] = LayerGroup(
+          name: name, task: task, rows: last.rows.lowerBound..<index + 1)
+      } else {
+        groups.append(LayerGroup(name: name, task: task, rows: index..<index + 1))
+      }
+    }
+    return groups
+  }
+
+  /// Whether the tasks chose for themselves, so that their choices can be compared.
+  var tellsChoices: Bool { tasks.count > 1 && rows.contains { $0.iou.isFinite } }
+}

@@ -1,0 +1,131 @@
+// The page's numbers: the headline, the metrics, the layers, the confusion of classes.
+
+import Artifacts
+import Formatting
+
+extension Report {
+  /// The headline figures of one model.
+  func model(_ index: Int) -> [String: Any] {
+    let model = models[index]
+    let size = model.metrics.size
+    return [
+      "label": model.label,
+      "sparsity": Format.percent(size.sparsity),
+      "parameters": Format.count(size.parameters),
+      "kept": Format.count(size.kept),
+      "flopsDense": Format.fixed(size.flopsDense / 1e9, 2),
+      "flopsSparse": Format.fixed(size.flopsSparse / 1e9, 2),
+      "bytesDense": Format.fixed(Double(size.bytesDense) / 1e6, 2),
+      "bytesSparse": Format.fixed(Double(size.bytesSparse) / 1e6, 2),
+      "meanChange": Format.change(comparison.meanChange(ofModel: index)),
+      "isWorse": (comparison.meanChange(ofModel: index) ?? 0) < 0,
+    ]
+  }
+
+  /// The model that the page is about: the only one, or the one beside its reference.
+  var subject: Int? { models.count <= 2 ? models.indices.last : nil }
+
+  /// One card per task for the page's subject.
+  var glance: [[String: Any]] {
+    guard let subject else { return [] }
+    return models[subject].metrics.tasks.compactMap { task in
+      guard let metric = task.headline,
+        let row = comparison.rows.first(where: {
+          $0.task == task.task && $0.metric == metric.name
+        })
+      else { return nil }
+      let change = row.changes[subject]
+      return [
+        "task": task.task, "metric": metric.name, "direction": row.direction,
+        "value": Format.number(metric.value),
+        "reference": Format.number(models.count > 1 ? row.values[0] : row.constant),
+        "referenceName": models.count > 1 ? models[0].label : "best constant",
+        "change": Format.change(change), "isWorse": (change ?? 0) < 0,
+      ]
+    }
+  }
+
+  /// Every metric, task by task.
+  var metricTables: [[String: Any]] {
+    (models.first?.metrics.tasks ?? []).map { task in
+      [
+        "name": task.task,
+        "columns": models.count + 2,
+        "rows": comparison.rows.filter { $0.task == task.task }.map { row in
+          [
+            "task": task.task, "metric": row.metric, "direction": row.direction,
+            "constant": Format.number(row.constant),
+            "cells": row.values.indices.map { index in
+              [
+                "value": Format.number(row.values[index]), "model": models[index].label,
+                "change": Format.change(row.changes[index]),
+                "isWorse": (row.changes[index] ?? 0) < 0,
+              ] as [String: Any]
+            },
+          ] as [String: Any]
+        },
+      ]
+    }
+  }
+
+  /// The layers of every pruned model that is shown, in numbers.
+  var layerTables: [[String: Any]] {
+    shown.filter { $0.metrics.size.sparsity > 0 }.map { model in
+      let layers = model.metrics.layers
+      return [
+        "label": model.label,
+        "tasks": layers.tellsChoices ? layers.tasks : [],
+        "tellsChoices": layers.tellsChoices,
+        "rows": layers.rows.map { row in
+          [
+            "name": row.name, "weights": Format.count(row.weights),
+            "kept": Format.count(row.kept), "density": Format.percent(row.density),
+            "isDead": row.kept == 0, "isWatershed": row.name == layers.watershed,
+            "iou": Format.fixed(row.iou, 3), "tellsChoices": layers.tellsChoices,
+            "choices": layers.tellsChoices
+              ? row.taskDensities.map { $0.isNaN ? "–" : Format.percent($0) } : [],
+          ] as [String: Any]
+        },
+      ]
+    }
+  }
+
+  /// Of every segmentation task and model that is shown: where the pixels of each class go.
+  var confusions: [[String: Any]] {
+    shown.enumerated().flatMap { place, model in
+      model.metrics.tasks.compactMap { task -> [String: Any]? in
+        guard let (classes, counts) = task.confusion, classes > 1,
+          counts.count == classes * classes
+        else { return nil }
+        let palette = Palette(classes: classes, names: task.classNames)
+        let names = (0..<classes).map { task.className($0) }
+        return [
+          "label": model.label, "task": task.task, "isOpen": place < 2,
+          "classes": names.enumerated().map { ["name": $1, "colour": palette[$0].css] },
+          "rows": names.enumerated().map { truth, name -> [String: Any] in
+            let row = counts[truth * classes..<(truth + 1) * classes]
+            let total = row.reduce(0, +)
+            return [
+              "name": name, "colour": palette[truth].css, "pixels": Format.count(Int(total)),
+              "cells": row.enumerated().map { predicted, count -> [String: Any] in
+                let share = total > 0 ? Double(count) / Double(total) : 0
+                return [
+                  "share": Format.fixed(share, 3), "isRight": predicted == truth,
+                  "text": share >= 0.005 ? Format.fixed(100 * share, 0) : "",
+                ]
+              },
+            ]
+          },
+        ]
+      }
+    }
+  }
+}
+
+extension TaskResult {
+  /// The name of a class, or its number.
+  func className(_ index: Int) -> String {
+    guard let classNames, classNames.indices.contains(index) else { return "class \(index)" }
+    return classNames[index]
+  }
+}
