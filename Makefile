@@ -33,12 +33,15 @@ MERGE ?= --arbiter $(ARBITER)
 SPARSE ?= disparse
 SPARSE_STEPS ?= $(STEPS)
 SPARSE_TRAIN ?= $(TRAIN)
+# What the report compares with the dense network.
+REPORTED ?= $(D)/$(SPARSE)-metrics.h5
 
 BIN  := .build/release
 # The tools are built before a stage runs, but a new build alone makes no result old.
 TOOLS := .build/tools-built
 
-.PHONY: all dataset scores masks model metrics report compare compare-metrics build test bench help clean distclean FORCE
+.PHONY: all dataset scores masks model metrics report compare compare-metrics sweep build test test-report \
+  bench help clean distclean FORCE
 # Nothing between two stages is deleted.
 .SECONDARY:
 
@@ -78,7 +81,7 @@ $(D)/$(SPARSE).h5: $(DATA) $(START_FILE) $(D)/masks.h5 $(D)/.settings/sparse-tra
 $(ROOT)/%-metrics.h5: $(ROOT)/%.h5 $(DATA) $(D)/.settings/evaluate | $(TOOLS)
 	$(BIN)/evaluate --data $(DATA) --model $< $(EVALUATE) -o $@
 
-$(D)/report.html: $(B)/dense-metrics.h5 $(D)/$(SPARSE)-metrics.h5 | $(TOOLS)
+$(D)/report.html: $(B)/dense-metrics.h5 $(REPORTED) | $(TOOLS)
 	$(BIN)/evaluate compare $^ --report $@
 
 # Stages that only one experiment has.
@@ -107,6 +110,12 @@ compare: $(DATA)
 	    $(call compared,$(seed),$(method)/$(method)))) | tee $(COMPARE_ROOT)/compare.txt
 
 compare-metrics: $(B)/dense-metrics.h5 $(D)/$(SPARSE)-metrics.h5
+
+# Accuracy against sparsity, by pipeline/sweep.mk on the data set of this experiment.
+SWEEP_STEPS ?= 300
+
+sweep: $(DATA)
+	@$(MAKE) --no-print-directory report EXPERIMENT=sweep DATA=$(DATA) STEPS=$(SWEEP_STEPS)
 
 # --- Settings: a file per stage that changes only when the settings do ------------------------
 
@@ -143,6 +152,12 @@ test: | .build/set-up
 	swift build -c release --build-tests
 	swift test -c release --skip-build
 
+# The pages in a real browser; installs Chromium and gnuplot where it can and they are missing.
+test-report: | .build/set-up
+	@pipeline/setup browser
+	swift build -c release --build-tests
+	swift test -c release --skip-build --filter PageTests
+
 # Speed beside plain PyTorch programs, at published size; about half an hour on two cores.
 bench: $(TOOLS)
 	@pipeline/bench/run
@@ -150,7 +165,9 @@ bench: $(TOOLS)
 help:
 	@echo 'make all          set up, build, and run the experiment to its report'
 	@echo 'make compare      all methods with three seeds, in one table'
+	@echo 'make sweep        three methods at five sparsities, on one page'
 	@echo 'make test         set up, build, and run the tests'
+	@echo 'make test-report  open the pages in headless Chromium'
 	@echo 'make bench        measure the speed beside plain PyTorch programs'
 	@echo 'make build        the five tools, in $(BIN)/'
 	@echo 'make dataset | scores | masks | model | metrics | report'

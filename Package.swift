@@ -84,6 +84,9 @@ let package = Package(
     .testTarget(name: "SparsityTests", dependencies: ["Sparsity", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(
+      name: "ReportingTests",
+      dependencies: ["Reporting", "Artifacts", "CommandLine", "Formatting", "TestSupport"]),
+    .testTarget(
       name: "IntegrationTests", dependencies: ["HDF5", "TestSupport"], exclude: ["Golden"]),
   ],
   swiftLanguageModes: [.v6],

@@ -11,7 +11,7 @@ public enum Terminal {
       environment: ProcessInfo.processInfo.environment)
   }
 
-  static func showsColour(isTerminal: Bool, environment: [String: String]) -> Bool {
+  package static func showsColour(isTerminal: Bool, environment: [String: String]) -> Bool {
     isTerminal && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
   }
 }

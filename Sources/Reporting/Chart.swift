@@ -1,18 +1,17 @@
 // A chart: what it shows, and the gnuplot script that draws it.
 
-import Formatting
 import Foundation
 import Mustache
 
-struct Chart {
+package struct Chart {
   /// Points of one colour, in their order.
-  struct Series {
-    enum Shape { case line, points, lineWithPoints, bars }
+  package struct Series {
+    package enum Shape { case line, points, lineWithPoints, bars }
 
-    let colour: Int
-    var shape: Shape = .line
-    var isDashed = false
-    var points: [(x: Double, y: Double)]
+    package let colour: Int
+    package var shape: Shape = .line
+    package var isDashed = false
+    package var points: [(x: Double, y: Double)]
   }
 
   /// A dashed line across the chart.
@@ -22,10 +21,10 @@ struct Chart {
   }
 
   /// What it shows, in a few words.
-  let title: String
+  package let title: String
   var xLabel = ""
   var yLabel = ""
-  var series: [Series]
+  package var series: [Series]
   /// Marked places of the x axis; gnuplot chooses when empty.
   var tics: [(label: String, place: Double)] = []
   /// Places of faint vertical lines.
@@ -43,7 +42,7 @@ struct Chart {
   var hasPoints: Bool { series.contains { $0.points.contains { $0.x.isFinite && $0.y.isFinite } } }
 
   /// - Throws: an error of the template.
-  func script() throws -> String {
+  package func script() throws -> String {
     let isBars = series.contains { $0.shape == .bars }
     let library = try Self.library()
     return library.render(context, withTemplate: isBars ? "bars" : "lines") ?? ""
@@ -70,7 +69,13 @@ struct Chart {
       "yLow": Self.bound(yRange?.lowerBound), "yHigh": Self.bound(yRange?.upperBound),
       "yFormat": yFormat, "xLabel": Self.quoted(xLabel), "yLabel": Self.quoted(yLabel),
       "hasTics": !tics.isEmpty,
-      "tics": tics.map { ["label": Self.quoted($0.label), "place": Self.number($0.place)] },
+      // A tic's label is a format to gnuplot.
+      "tics": tics.map {
+        [
+          "label": Self.quoted($0.label).replacing("%", with: "%%"),
+          "place": Self.number($0.place),
+        ]
+      },
       "separators": separators.map(Self.number),
       "marks": marks.map { Self.mark($0) },
       "series": series.filter { !$0.points.isEmpty }.enumerated().map { number, series in
@@ -118,7 +123,7 @@ struct Chart {
   }
 
   /// A text of a file's, such as a task's name, that gnuplot takes for nothing but text.
-  static func quoted(_ text: String) -> String {
+  package static func quoted(_ text: String) -> String {
     String(
       text.unicodeScalars.map { scalar -> Character in
         switch scalar {

@@ -1,16 +1,16 @@
 // Colours, and the scales that turn numbers into them.
 
-struct Colour: Equatable, Sendable {
-  let red: UInt8
-  let green: UInt8
-  let blue: UInt8
+package struct Colour: Equatable, Sendable {
+  package let red: UInt8
+  package let green: UInt8
+  package let blue: UInt8
 
-  init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
+  package init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
     (self.red, self.green, self.blue) = (red, green, blue)
   }
 
   /// #rrggbb.
-  var css: String {
+  package var css: String {
     "#"
       + [red, green, blue].map { channel in
         let digits = String(channel, radix: 16)
@@ -20,7 +20,7 @@ struct Colour: Equatable, Sendable {
 
   /// The colour of a class of an unknown data set: hues a golden angle apart, in three strengths, so
   /// that neighbours in the list look different.
-  static func ofClass(_ index: Int) -> Colour {
+  package static func ofClass(_ index: Int) -> Colour {
     let hue = Double(index) * 137.507_764
     let (saturation, value) = [(0.75, 0.95), (0.45, 0.80), (0.85, 0.60)][index % 3]
     return Colour(hue: hue, saturation: saturation, value: value)
@@ -35,18 +35,18 @@ struct Colour: Equatable, Sendable {
   }
 
   /// A unit vector as (n + 1) / 2.
-  static func ofNormal(_ x: Float, _ y: Float, _ z: Float) -> Colour {
+  package static func ofNormal(_ x: Float, _ y: Float, _ z: Float) -> Colour {
     func channel(_ value: Float) -> UInt8 { UInt8(min(max((value + 1) / 2, 0), 1) * 255) }
     return Colour(channel(x), channel(y), channel(z))
   }
 }
 
 /// A perceptual colour map, from ten equal pieces.
-struct ColourMap: Sendable {
+package struct ColourMap: Sendable {
   let anchors: [Colour]
 
   /// The colour of a place in 0...1; places outside take the nearest end's.
-  func colour(at place: Float) -> Colour {
+  package func colour(at place: Float) -> Colour {
     let position = min(max(place, 0), 1) * Float(anchors.count - 1)
     let low = min(Int(position), anchors.count - 2)
     let weight = position - Float(low)
@@ -61,14 +61,14 @@ struct ColourMap: Sendable {
   }
 
   /// Viridis (Smith & van der Walt 2015), for targets and predictions.
-  static let viridis = ColourMap(anchors: [
+  package static let viridis = ColourMap(anchors: [
     Colour(68, 1, 84), Colour(72, 36, 117), Colour(65, 68, 135), Colour(53, 95, 141),
     Colour(42, 120, 142), Colour(33, 145, 140), Colour(34, 168, 132), Colour(68, 191, 112),
     Colour(122, 209, 81), Colour(189, 223, 38), Colour(253, 231, 37),
   ])
 
   /// Inferno (the same), for errors: black is right.
-  static let inferno = ColourMap(anchors: [
+  package static let inferno = ColourMap(anchors: [
     Colour(0, 0, 4), Colour(22, 11, 57), Colour(66, 10, 104), Colour(106, 23, 110),
     Colour(147, 38, 103), Colour(188, 55, 84), Colour(221, 81, 58), Colour(243, 120, 25),
     Colour(252, 165, 10), Colour(246, 215, 70), Colour(252, 255, 164),
@@ -76,18 +76,18 @@ struct ColourMap: Sendable {
 }
 
 /// Values between which a scalar map is coloured.
-struct ValueRange: Equatable, Sendable {
-  let low: Float
-  let high: Float
+package struct ValueRange: Equatable, Sendable {
+  package let low: Float
+  package let high: Float
 
-  init(low: Float, high: Float) { (self.low, self.high) = (low, high) }
+  package init(low: Float, high: Float) { (self.low, self.high) = (low, high) }
 
   /// Of the values that are finite; 0...1 where there are none.
-  init(of values: ArraySlice<Float>) {
+  package init(of values: ArraySlice<Float>) {
     let known = values.lazy.filter(\.isFinite)
     low = known.min() ?? 0
     high = known.max() ?? 1
   }
 
-  func place(_ value: Float) -> Float { high > low ? (value - low) / (high - low) : 0 }
+  package func place(_ value: Float) -> Float { high > low ? (value - low) / (high - low) : 0 }
 }

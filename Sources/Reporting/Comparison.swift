@@ -9,7 +9,7 @@ public struct EvaluatedModel: Sendable {
   public let metrics: Metrics
   /// The command that wrote the metrics.
   public let command: String
-  public let inputs: [Provenance.Input]
+  public package(set) var inputs: [Provenance.Input]
   /// The digest of the metrics file's content, where it records one.
   public let sha256: String?
 

@@ -3,7 +3,7 @@
 import Artifacts
 import Foundation
 
-enum ErrorMap {
+package enum ErrorMap {
   /// The largest angle between normals that is told apart, in degrees.
   static let largestAngle: Float = 60
 
@@ -13,7 +13,7 @@ enum ErrorMap {
   /// - Parameters:
   ///   - prediction: H×W×channels.
   ///   - target: H×W×channels.
-  static func errors(
+  package static func errors(
     of prediction: ArraySlice<Float>, _ target: ArraySlice<Float>, kind: DatasetTask.Kind
   ) -> [Float] {
     let (p, t) = (prediction.startIndex, target.startIndex)
@@ -40,7 +40,7 @@ enum ErrorMap {
 
   /// Where the colours of error maps end: for numbers at their 95th percentile, rounded up, so that
   /// a few wild pixels do not darken all others.
-  static func largest(_ maps: [[Float]], kind: DatasetTask.Kind) -> Float {
+  package static func largest(_ maps: [[Float]], kind: DatasetTask.Kind) -> Float {
     switch kind {
     case .segmentation: return 1
     case .normals: return largestAngle
@@ -53,7 +53,7 @@ enum ErrorMap {
   }
 
   /// To the next 1, 2 or 5 times a power of ten.
-  static func roundedUp(_ value: Float) -> Float {
+  package static func roundedUp(_ value: Float) -> Float {
     let power = pow(10, floor(log10(value)))
     return (([1, 2, 5].first { Float($0) * power >= value * 0.999 }).map(Float.init) ?? 10) * power
   }

@@ -5,28 +5,33 @@ import Formatting
 import Foundation
 
 /// Charts that belong together, with words.
-struct Figure {
+package struct Figure {
   struct LegendEntry {
     let label: String
     let colour: Int
     var isDashed = false
   }
 
-  let title: String
+  package let title: String
   /// What to see in it.
-  let caption: String
+  package let caption: String
   var legend: [LegendEntry]
-  let charts: [Chart]
+  package let charts: [Chart]
 }
 
 /// Builds the figures of a page.
-struct Figures {
+package struct Figures {
   /// All models, and those of them that single charts show.
-  let models: [EvaluatedModel]
-  let shown: [EvaluatedModel]
+  private let models: [EvaluatedModel]
+  private let shown: [EvaluatedModel]
+
+  package init(models: [EvaluatedModel], shown: [EvaluatedModel]) {
+    self.models = models
+    self.shown = shown
+  }
 
   /// Those that the files have the numbers for.
-  var all: [Figure] {
+  package var all: [Figure] {
     [tradeOff].compactMap { $0 } + training + densities + [agreement].compactMap { $0 } + choices
   }
 

@@ -3,13 +3,18 @@
 import Foundation
 
 /// Draws charts with gnuplot.
-struct Gnuplot: Sendable {
-  var program = "gnuplot"
-  var secondsAllowed = 20.0
+package struct Gnuplot: Sendable {
+  package var program: String
+  package var secondsAllowed: Double
+
+  package init(program: String = "gnuplot", secondsAllowed: Double = 20) {
+    self.program = program
+    self.secondsAllowed = secondsAllowed
+  }
 
   /// Why there are no charts, in words for the page.
-  struct Failure: Error, CustomStringConvertible {
-    let description: String
+  package struct Failure: Error, CustomStringConvertible {
+    package let description: String
   }
 
   /// - Parameters:
@@ -17,7 +22,7 @@ struct Gnuplot: Sendable {
   ///   - identifier: different for every chart of a page.
   ///   - label: what the chart shows, for those who do not see it.
   /// - Returns: an `<svg>` element.
-  func draw(_ script: String, identifier: String, label: String) throws(Failure) -> String {
+  package func draw(_ script: String, identifier: String, label: String) throws(Failure) -> String {
     let variables = ProcessInfo.processInfo.environment
     // Without the user's own settings, so that a page looks the same everywhere.
     let process = ChildProcess(
@@ -84,10 +89,10 @@ enum ChartColour {
   }
 }
 
-enum SVG {
+package enum SVG {
   /// Gnuplot's SVG as an element of a page: no prolog, no names that another chart has too, no fonts
   /// and no colours of its own.
-  static func inlined(_ svg: String, identifier: String, label: String) -> String {
+  package static func inlined(_ svg: String, identifier: String, label: String) -> String {
     guard let start = svg.range(of: "<svg"), let end = svg.range(of: "</svg>", options: .backwards)
     else { return "" }
     var text = String(svg[start.lowerBound..<end.upperBound])

@@ -3,12 +3,12 @@
 import Artifacts
 
 /// A run of layers with a name.
-struct LayerGroup: Equatable {
-  let name: String
+package struct LayerGroup: Equatable {
+  package let name: String
   /// The task whose head it is, by its place in the list; nil in the backbone.
-  let task: Int?
+  package let task: Int?
   /// Rows of the table.
-  let rows: Range<Int>
+  package let rows: Range<Int>
 
   /// Whether its name has room under its part of a chart that is as wide as the page.
   ///
@@ -60,7 +60,7 @@ extension LayerTable {
   /// The rows in runs of the same stage or head.
   ///
   /// - Parameter tasks: of the network, in the order of its heads.
-  func groups(_ tasks: [String]) -> [LayerGroup] {
+  package func groups(_ tasks: [String]) -> [LayerGroup] {
     var groups: [LayerGroup] = []
     for (index, row) in rows.enumerated() {
       let (name, task) = row.group(tasks)

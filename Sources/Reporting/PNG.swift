@@ -4,14 +4,18 @@ import CPNG
 import Foundation
 
 /// An 8-bit RGBA picture.
-struct Picture {
-  let width: Int
-  let height: Int
+package struct Picture {
+  package let width: Int
+  package let height: Int
   /// H×W×4.
-  let pixels: [UInt8]
+  package let pixels: [UInt8]
+
+  package init(width: Int, height: Int, pixels: [UInt8]) {
+    (self.width, self.height, self.pixels) = (width, height, pixels)
+  }
 
   /// As a URI that a page can hold; nil when libpng refuses.
-  var dataURI: String? {
+  package var dataURI: String? {
     png.map { "data:image/png;base64," + $0.base64EncodedString() }
   }
 

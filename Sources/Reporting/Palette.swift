@@ -1,7 +1,7 @@
 // Which colour a class has: the palettes that the data sets are known by, and one for all others.
 
 /// The colours of a segmentation task's classes.
-struct Palette: Sendable {
+package struct Palette: Sendable {
   private let colours: [Colour]
 
   /// The palette of the data set that the classes are known from, or else hues a golden angle apart.
@@ -9,7 +9,7 @@ struct Palette: Sendable {
   /// - Parameters:
   ///   - classes: their number.
   ///   - names: of the classes, where they are known.
-  init(classes: Int, names: [String]?) {
+  package init(classes: Int, names: [String]?) {
     let known = (names ?? []).compactMap { Palette.cityscapes[$0.lowercased()] }
     colours =
       if classes > 0, known.count == classes {
@@ -24,12 +24,12 @@ struct Palette: Sendable {
   }
 
   /// Also of a class that the task does not have, as damaged files may.
-  subscript(index: Int) -> Colour {
+  package subscript(index: Int) -> Colour {
     colours.indices.contains(index) ? colours[index] : .ofClass(abs(index % 4096))
   }
 
   /// The 40 classes of NYU-v2 (Gupta et al. 2013) in their order, from wall to other property.
-  static let nyu40 = [
+  package static let nyu40 = [
     Colour(174, 199, 232), Colour(152, 223, 138), Colour(31, 119, 180), Colour(255, 187, 120),
     Colour(188, 189, 34), Colour(140, 86, 75), Colour(255, 152, 150), Colour(214, 39, 40),
     Colour(197, 176, 213), Colour(148, 103, 189), Colour(196, 156, 148), Colour(23, 190, 207),
@@ -43,7 +43,7 @@ struct Palette: Sendable {
   ]
 
   /// The 19 evaluated classes of Cityscapes (Cordts et al. 2016) in their order.
-  static let cityscapesClasses: [(name: String, colour: Colour)] = [
+  package static let cityscapesClasses: [(name: String, colour: Colour)] = [
     ("road", Colour(128, 64, 128)), ("sidewalk", Colour(244, 35, 232)),
     ("building", Colour(70, 70, 70)), ("wall", Colour(102, 102, 156)),
     ("fence", Colour(190, 153, 153)), ("pole", Colour(153, 153, 153)),

@@ -3,7 +3,7 @@
 import Artifacts
 
 /// How one task's maps are coloured.
-enum Colouring {
+package enum Colouring {
   case classes(Palette)
   case normals
   case scalar(ValueRange)
@@ -27,16 +27,18 @@ enum Colouring {
 
 /// The size of a map, and of the picture that shows it: every so many pixels where a map is wider
 /// than a page shows.
-struct PictureSize: Equatable, Sendable {
-  let width: Int
-  let height: Int
+package struct PictureSize: Equatable, Sendable {
+  package let width: Int
+  package let height: Int
+
+  package init(width: Int, height: Int) { (self.width, self.height) = (width, height) }
 
   /// Pixels of the widest picture.
-  static let widest = 320
+  package static let widest = 320
 
   private var step: Int { max(1, (width + Self.widest - 1) / Self.widest) }
-  var shownWidth: Int { (width + step - 1) / step }
-  var shownHeight: Int { (height + step - 1) / step }
+  package var shownWidth: Int { (width + step - 1) / step }
+  package var shownHeight: Int { (height + step - 1) / step }
 
   /// The map's pixels that are shown, row by row.
   var shown: [Int] {
@@ -65,7 +67,7 @@ extension Picture {
   }
 
   /// A target or prediction, H×W×channels; transparent where it is not finite.
-  init(map values: ArraySlice<Float>, _ colouring: Colouring, _ size: PictureSize) {
+  package init(map values: ArraySlice<Float>, _ colouring: Colouring, _ size: PictureSize) {
     let (start, channels) = (values.startIndex, colouring.channels)
     self.init(size) {
       colouring.colour(values[start + channels * $0..<start + channels * ($0 + 1)])
@@ -73,7 +75,7 @@ extension Picture {
   }
 
   /// How wrong each pixel is, H×W; transparent where it is not known.
-  init(errors: [Float], largest: Float, _ size: PictureSize) {
+  package init(errors: [Float], largest: Float, _ size: PictureSize) {
     self.init(size) {
       errors[$0].isFinite ? ColourMap.inferno.colour(at: errors[$0] / largest) : nil
     }

@@ -15,7 +15,7 @@ public struct Report {
     self.init(comparison, command: command, gnuplot: Gnuplot())
   }
 
-  init(_ comparison: Comparison, command: String, gnuplot: Gnuplot) {
+  package init(_ comparison: Comparison, command: String, gnuplot: Gnuplot) {
     self.comparison = comparison
     self.command = command
     self.gnuplot = gnuplot

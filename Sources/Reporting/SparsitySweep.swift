@@ -3,21 +3,21 @@
 import Artifacts
 
 /// A method at its sparsities.
-struct SweptMethod {
-  let name: String
+package struct SweptMethod {
+  package let name: String
   /// By rising sparsity.
-  let models: [EvaluatedModel]
+  package let models: [EvaluatedModel]
 }
 
 /// Models in groups whose labels differ in nothing but a number at their end: `disparse-0.5` and
 /// `disparse-0.9` are the method `disparse`. The sparsity itself is the file's.
-struct SparsitySweep {
+package struct SparsitySweep {
   /// With pruned models, in the order of their first one.
-  let methods: [SweptMethod]
+  package let methods: [SweptMethod]
   /// Models that are not pruned.
-  let references: [EvaluatedModel]
+  package let references: [EvaluatedModel]
 
-  init(_ models: [EvaluatedModel]) {
+  package init(_ models: [EvaluatedModel]) {
     references = models.filter { $0.metrics.size.sparsity <= 0 }
     let pruned = models.filter { $0.metrics.size.sparsity > 0 }
     var names: [String] = []
@@ -34,7 +34,7 @@ struct SparsitySweep {
   }
 
   /// Whether any method has several sparsities.
-  var isSweep: Bool {
+  package var isSweep: Bool {
     methods.contains { Set($0.models.map { Self.rounded($0.metrics.size.sparsity) }).count > 1 }
   }
 
@@ -46,7 +46,7 @@ struct SparsitySweep {
   private static func rounded(_ sparsity: Double) -> Double { (1000 * sparsity).rounded() / 1000 }
 
   /// A label without the number at its end.
-  static func method(_ label: String) -> String {
+  package static func method(_ label: String) -> String {
     guard let dash = label.lastIndex(of: "-"), dash != label.startIndex,
       Double(label[label.index(after: dash)...]) != nil
     else { return label }

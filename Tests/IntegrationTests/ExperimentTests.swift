@@ -102,8 +102,8 @@ import Testing
     #expect(report.contains("<h1>DiSparse: dense · disparse</h1>"))
     for task in Experiment.tasks { #expect(report.contains(">\(task)<"), "\(task)") }
     let pictures = report.matches(of: #/src="data:image/png;base64,([A-Za-z0-9+/=]+)"/#)
-    // Per image itself, and per task the target and two predictions.
-    #expect(pictures.count == 3 * (1 + Experiment.tasks.count * 3))
+    // Per image itself, and per task the target, and two predictions with their errors.
+    #expect(pictures.count == 3 * (1 + Experiment.tasks.count * 5))
     let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
     #expect(
       pictures.allSatisfy {
