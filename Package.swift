@@ -58,7 +58,8 @@ let package = Package(
     .target(
       name: "Reporting", dependencies: ["Artifacts", "Formatting", "CPNG", mustache],
       resources: [
-        "report.mustache", "report.css", "style.gnuplot", "lines.gnuplot", "bars.gnuplot",
+        "report.mustache", "figure.mustache", "report.css", "style.gnuplot", "lines.gnuplot",
+        "bars.gnuplot",
       ].map {
         .embedInCode($0)
       }),

@@ -61,12 +61,27 @@ package struct Chart {
     ])
   }
 
+  /// Ends and step of the y axis: round numbers around the points, unless told.
+  package var scale: (low: Double, high: Double, step: Double)? {
+    let values = series.flatMap { $0.points.map(\.y) }.filter(\.isFinite)
+    guard let low = yRange?.lowerBound ?? values.min(),
+      let high = yRange?.upperBound ?? values.max(), high > low
+    else { return nil }
+    let rough = (high - low) / 5
+    let power = pow(10, floor(log10(rough)))
+    let step = ([1, 2, 2.5, 5].first { $0 * power >= rough * 0.999 } ?? 10) * power
+    guard step.isNormal, yRange == nil else { return (low, high, step) }
+    return ((low / step).rounded(.down) * step, (high / step).rounded(.up) * step, step)
+  }
+
   private var context: [String: Any] {
-    [
+    let scale = scale
+    return [
       "width": size.width, "height": size.height, "fontSize": isWide ? 12 : 13,
       "axis": ChartColour.axis.gnuplot, "grid": ChartColour.grid.gnuplot,
       "xLow": Self.bound(xRange?.lowerBound), "xHigh": Self.bound(xRange?.upperBound),
-      "yLow": Self.bound(yRange?.lowerBound), "yHigh": Self.bound(yRange?.upperBound),
+      "yLow": Self.bound(scale?.low), "yHigh": Self.bound(scale?.high),
+      "hasStep": scale != nil, "yStep": scale.map { Self.number($0.step) } ?? "",
       "yFormat": yFormat, "xLabel": Self.quoted(xLabel), "yLabel": Self.quoted(yLabel),
       "hasTics": !tics.isEmpty,
       // A tic's label is a format to gnuplot.

@@ -17,6 +17,8 @@ package struct Figure {
   package let caption: String
   var legend: [LegendEntry]
   package let charts: [Chart]
+  /// Whether the page is about nothing else.
+  var isLeading = false
 }
 
 /// Builds the figures of a page.
@@ -54,7 +56,7 @@ package struct Figures {
         + "can do with fewer weights. Places on the axis follow the logarithm of the weights kept."
         + (references.isEmpty ? "" : " Dashed: not pruned."),
       legend: references.map { .init(label: $0.label, colour: 0, isDashed: true) } + legend,
-      charts: tasks.indices.map { task in chart(ofTask: task, sweep) })
+      charts: tasks.indices.map { task in chart(ofTask: task, sweep) }, isLeading: true)
   }
 
   private func chart(ofTask task: Int, _ sweep: SparsitySweep) -> Chart {
@@ -72,12 +74,12 @@ package struct Figures {
         Chart.Series(
           colour: index + 1, shape: .lineWithPoints,
           points: method.models.map { (Self.place($0.metrics.size.sparsity), value($0)) })
-      },
-      tics: places,
-      marks: sweep.references.map(value).filter(\.isFinite).map {
-        .horizontal(y: $0, colour: .series(0))
-      },
-      xRange: low - margin...high + margin)
+      }
+        + sweep.references.map(value).filter(\.isFinite).map {
+          Chart.Series(
+            colour: 0, isDashed: true, points: [(low - margin, $0), (high + margin, $0)])
+        },
+      tics: places, xRange: low - margin...high + margin)
   }
 
   /// Evenly spaced for 50, 75, 87.5 %.

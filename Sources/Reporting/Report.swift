@@ -27,12 +27,13 @@ public struct Report {
   static let mostShown = 4
 
   /// The models that are more than rows of tables: all if they are few. Of a sweep, what is not pruned
-  /// and each method at its highest sparsity.
+  /// and each method at its middle sparsity.
   var shown: [EvaluatedModel] {
     guard models.count > Self.mostShown else { return models }
     let sweep = SparsitySweep(models)
     let chosen =
-      sweep.isSweep ? sweep.references + sweep.methods.compactMap(\.models.last) : models
+      sweep.isSweep
+      ? sweep.references + sweep.methods.map { $0.models[$0.models.count / 2] } : models
     return Array(chosen.prefix(Self.mostShown))
   }
 
@@ -40,8 +41,12 @@ public struct Report {
   ///
   /// - Throws: an error of the template.
   public func page() throws -> (html: String, chartsMissing: String?) {
-    let template = try MustacheTemplate(
-      string: String(decoding: PackageResources.report_mustache, as: UTF8.self))
+    let library = MustacheLibrary(templates: [
+      "report": try MustacheTemplate(
+        string: String(decoding: PackageResources.report_mustache, as: UTF8.self)),
+      "figure": try MustacheTemplate(
+        string: String(decoding: PackageResources.figure_mustache, as: UTF8.self)),
+    ])
     let (figures, problem) = try charts()
     let origin = Origin(models, command: command)
     let context: [String: Any] = [
@@ -58,7 +63,8 @@ public struct Report {
       "samples": samples,
       "hasSamples": !samples.isEmpty,
       "legends": legends,
-      "figures": figures,
+      "leadingFigures": figures.filter { $0["isLeading"] as? Bool == true },
+      "figures": figures.filter { $0["isLeading"] as? Bool != true },
       "lacksCharts": problem != nil,
       "reason": problem ?? "",
       "layerTables": layerTables,
@@ -66,7 +72,7 @@ public struct Report {
       "hasConfusions": !confusions.isEmpty,
       "origin": origin.context,
     ]
-    return (template.render(context), problem)
+    return (library.render(context, withTemplate: "report") ?? "", problem)
   }
 
   private var title: String {
@@ -113,7 +119,8 @@ public struct Report {
       }
       guard !charts.isEmpty else { continue }
       drawn.append([
-        "title": figure.title, "caption": figure.caption, "charts": charts,
+        "title": figure.title, "isLeading": figure.isLeading, "caption": figure.caption,
+        "charts": charts,
         "isWide": figure.charts.contains { $0.isWide },
         "legend": figure.legend.map {
           [

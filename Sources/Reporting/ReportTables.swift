@@ -2,6 +2,7 @@
 
 import Artifacts
 import Formatting
+import Foundation
 
 extension Report {
   /// The headline figures of one model.
@@ -13,13 +14,25 @@ extension Report {
       "sparsity": Format.percent(size.sparsity),
       "parameters": Format.count(size.parameters),
       "kept": Format.count(size.kept),
-      "flopsDense": Format.fixed(size.flopsDense / 1e9, 2),
-      "flopsSparse": Format.fixed(size.flopsSparse / 1e9, 2),
-      "bytesDense": Format.fixed(Double(size.bytesDense) / 1e6, 2),
-      "bytesSparse": Format.fixed(Double(size.bytesSparse) / 1e6, 2),
+      "flopsDense": Self.figure(size.flopsDense / 1e9, of: size.flopsDense / 1e9),
+      "flopsSparse": Self.figure(size.flopsSparse / 1e9, of: size.flopsDense / 1e9),
+      "bytesDense": Self.figure(Double(size.bytesDense) / 1e6, of: Double(size.bytesDense) / 1e6),
+      "bytesSparse": Self.figure(Double(size.bytesSparse) / 1e6, of: Double(size.bytesDense) / 1e6),
       "meanChange": Format.change(comparison.meanChange(ofModel: index)),
-      "isWorse": (comparison.meanChange(ofModel: index) ?? 0) < 0,
+      "tone": Self.tone(comparison.meanChange(ofModel: index)),
     ]
+  }
+
+  /// With as many digits behind the point as tell a thousandth of the whole.
+  private static func figure(_ value: Double, of whole: Double) -> String {
+    guard whole > 0, whole.isFinite else { return Format.number(value) }
+    return Format.fixed(value, min(max(3 - Int(floor(log10(whole))), 2), 6))
+  }
+
+  /// The CSS class of a change: better, worse, or neither where it is shown as 0.
+  private static func tone(_ change: Double?) -> String {
+    guard let change, abs(change) >= 0.0005 else { return "same" }
+    return change > 0 ? "better" : "worse"
   }
 
   /// The model that the page is about: the only one, or the one beside its reference.
@@ -40,7 +53,7 @@ extension Report {
         "value": Format.number(metric.value),
         "reference": Format.number(models.count > 1 ? row.values[0] : row.constant),
         "referenceName": models.count > 1 ? models[0].label : "best constant",
-        "change": Format.change(change), "isWorse": (change ?? 0) < 0,
+        "change": Format.change(change), "tone": Self.tone(change),
       ]
     }
   }
@@ -59,7 +72,7 @@ extension Report {
               [
                 "value": Format.number(row.values[index]), "model": models[index].label,
                 "change": Format.change(row.changes[index]),
-                "isWorse": (row.changes[index] ?? 0) < 0,
+                "tone": Self.tone(row.changes[index]),
               ] as [String: Any]
             },
           ] as [String: Any]

@@ -10,6 +10,9 @@ unset key
 set xrange [{{xLow}}:{{xHigh}}]
 set yrange [{{yLow}}:{{yHigh}}]
 set format y '{{yFormat}}'
+{{#hasStep}}
+set ytics {{yStep}}
+{{/hasStep}}
 set xlabel '{{xLabel}}' textcolor rgb '{{axis}}'
 set ylabel '{{yLabel}}' textcolor rgb '{{axis}}' offset 1,0
 {{#hasTics}}

@@ -11,12 +11,18 @@ struct CompareCommand: ParsableCommand {
     abstract: "Put measured models in one table, with each change against the first.",
     usage: """
       evaluate compare dense-metrics.h5 disparse-metrics.h5 --report report.html
+             evaluate compare dense-metrics.h5 {disparse,random}-0.{5,9}-metrics.h5 --report sweep.html
              evaluate compare --runs seed-*/dense-metrics.h5 seed-*/disparse-metrics.h5
       """,
     discussion: """
       Changes are relative, and positive when the number is better. With --runs, files of the same \
       name are runs of one method: the table has means ± standard deviations, and changes against \
       the first method's mean.
+
+      The page shows at most four models in pictures and curves, and all in tables. Names that \
+      differ only in a number at their end, as disparse-0.5-metrics.h5 and \
+      disparse-0.9-metrics.h5, are one method at several sparsities: a page with such files shows \
+      accuracy against sparsity, with one line per method. Charts need gnuplot.
       """,
     version: version)
 

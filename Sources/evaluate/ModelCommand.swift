@@ -20,6 +20,10 @@ struct ModelCommand: ParsableCommand {
     discussion: """
       Predictions are brought to the ground truth's resolution. Metrics that the published code \
       averages per image are means over batches; --batch-size 1 compares with its tables.
+
+      Besides the metrics the file holds what the page shows: samples, layers, how the model was \
+      trained, and the commands behind its inputs, as far as these files still lie where they were \
+      or beside the file that names them.
       """,
     version: version)
 

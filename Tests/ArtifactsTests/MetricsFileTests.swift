@@ -32,8 +32,21 @@ import Testing
           prediction: SampleMap(values: [0, 1], channels: 1)),
         .init(
           task: "sn", target: SampleMap(values: [0, 0, 1, 1, 0, 0], channels: 3),
-          prediction: SampleMap(values: [1, 0, 0, 0, 1, 0], channels: 3)),
-      ]))
+          prediction: SampleMap(values: [1, 0, 0, 0, 1, 0], channels: 3), units: "1"),
+      ]),
+    history: {
+      var history = TrainingHistory(tasks: ["seg", "sn"])
+      history.steps = [1, 2]
+      history.learningRates = [0.1, 0.05]
+      history.losses = [3, 2]
+      history.taskLosses = [("seg", [1, 0.5]), ("sn", [2, 1.5])]
+      history.seconds = [0.5, 1]
+      return history
+    }(),
+    lineage: [
+      LineageEntry(name: "model.h5", sha256: "ab", command: "sparse-train -o model.h5", inputs: []),
+      LineageEntry(name: "data.h5", sha256: "cd", command: nil, inputs: []),
+    ])
 
   @Test func everythingComesBack() throws {
     try withFolder { folder in
@@ -60,6 +73,10 @@ import Testing
       #expect(samples.tasks[0].prediction.values == [0, 1])
       #expect(samples.tasks[1].target.values == [0, 0, 1, 1, 0, 0])
       #expect(samples.tasks[1].prediction.channels == 3)
+      #expect(samples.tasks.map(\.units) == [nil, "1"])
+      #expect(read.history?.steps == [1, 2] && read.history?.learningRates == [0.1, 0.05])
+      #expect(read.history?.taskLosses.map(\.values) == [[1, 0.5], [2, 1.5]])
+      #expect(read.lineage == metrics.lineage)
       #expect(try reader.computedDigest() == reader.recordedDigest)
     }
   }

@@ -113,6 +113,33 @@ import Testing
     #expect(!report.contains("{{"))
   }
 
+  @Test("metrics.h5 has what the page shows: the tasks' choices, the losses, units, the commands")
+  func pageMaterial() throws {
+    let folder = try Experiment.run().folder
+    let (masks, metrics) = (try folder.open("masks.h5"), try folder.open("disparse-metrics.h5"))
+    for name in try masks.group("layers").datasetNames() where name != "name" {
+      let (made, shown) = (
+        try masks.doubles("layers/" + name), try metrics.doubles("layers/" + name)
+      )
+      #expect(zip(made, shown).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN }, "\(name)")
+    }
+    let watershed: String = try masks.group("layers").attribute("watershed")
+    #expect(try metrics.group("layers").attribute("watershed") == watershed)
+    #expect(try metrics.group("layers").attribute("tasks") == Experiment.tasks)
+    #expect(
+      try metrics.doubles("history/loss") == folder.open("disparse.h5").doubles("history/loss"))
+    #expect(try metrics.dataset("samples/target/depth").attribute("units") == "m")
+    let dense = try folder.open("dense-metrics.h5")
+    #expect(try !dense.group("layers").hasAttribute("total_iou"))
+    let report = try folder.text("report.html")
+    let commands = report.matches(of: #/<li><code>([a-z-]+) /#).map { String($0.1) }
+    #expect(
+      commands == [
+        "prepare-data", "sparse-train", "sparse-train", "evaluate", "score-importance",
+        "merge-masks", "sparse-train", "evaluate", "evaluate",
+      ])
+  }
+
   @Test("The comparison has every metric of every task, and a change for each")
   func comparison() throws {
     let folder = try Experiment.run().folder

@@ -112,6 +112,37 @@ struct MakeTests {
     #expect(inputs.contains("seed-1/scenes/initial.h5") && inputs.contains("lth/masks.h5"))
   }
 
+  @Test("make sweep scores every method once, and shows its sparsities on one page")
+  func sweep() throws {
+    let pipeline = try Pipeline(tiny: "scenes")
+    func sweep(_ arguments: [String] = []) throws -> Outcome {
+      try run(
+        "/usr/bin/env",
+        ["make", "sweep", "SWEEP_STEPS=2", "SPARSITIES=0.5 0.9"] + arguments,
+        in: pipeline.folder.path)
+    }
+    let first = try sweep()
+    try #require(first.status == 0, "\(first.stderr)")
+    func runs(of tool: String) -> Int {
+      first.stdout.matches(of: #/(?m)^\S*release\/([a-z-]+) /#).count { $0.1 == tool }
+    }
+    #expect(runs(of: "score-importance") == 3 && runs(of: "merge-masks") == 3)
+    // The initial weights, the dense network, and three methods at two sparsities.
+    #expect(runs(of: "sparse-train") == 2 + 6 && runs(of: "evaluate") == 7 + 1)
+    for method in ["disparse", "joint", "random"] {
+      for (name, expected) in [("0.5", 0.5), ("0.9", 0.9)] {
+        let file = try pipeline.folder.open("data/sweep/\(method)-\(name)-metrics.h5")
+        let sparsity: Double = try file.attribute("sparsity")
+        #expect(abs(sparsity - expected) < 0.01)
+      }
+    }
+    let page = try pipeline.folder.text("data/sweep/report.html")
+    #expect(page.contains("<h1>DiSparse: dense · disparse · joint · random</h1>"))
+    #expect(try !sweep().stdout.contains("sparse-train"))
+    let one = try sweep(["SPARSITIES=0.7"])
+    #expect(one.status == 0 && one.stdout.contains("random-0.7-metrics.h5"), "\(one.stderr)")
+  }
+
   @Test("A stage that is killed, or fails, leaves nothing that make takes for a result")
   func killedStage() throws {
     let pipeline = try Pipeline()

@@ -59,7 +59,7 @@ import Testing
     let (html, _) = try page([SmallMetrics()])
     for (figure, text) in [
       ("sparsity", "90.0 %"), ("kept", "2,345"), ("parameters", "12,345"),
-      ("flops_sparse", "0.25"), ("flops_dense", "2.50"), ("bytes_sparse", "9.38"),
+      ("flops_sparse", "0.250"), ("flops_dense", "2.500"), ("bytes_sparse", "9.38"),
       ("bytes_dense", "49.38"),
     ] {
       #expect(html.contains("data-figure=\"\(figure)\">\(text)<"), "\(figure)")
