@@ -15,6 +15,8 @@ package struct Gnuplot: Sendable {
   /// Why there are no charts, in words for the page.
   package struct Failure: Error, CustomStringConvertible {
     package let description: String
+    /// Whether other charts would fail as well.
+    var concernsAll = true
   }
 
   /// - Parameters:
@@ -32,7 +34,7 @@ package struct Gnuplot: Sendable {
     do {
       let svg = try process.run(input: script)
       guard svg.contains("<svg"), svg.contains("</svg>") else {
-        throw Failure(description: "gnuplot drew nothing")
+        throw Failure(description: "gnuplot drew nothing", concernsAll: false)
       }
       return SVG.inlined(svg, identifier: identifier, label: label)
     } catch let failure as Failure {
@@ -46,7 +48,8 @@ package struct Gnuplot: Sendable {
         $0.trimmingCharacters(in: .whitespaces)
       }
       throw Failure(
-        description: "gnuplot failed with status \(status): \(lines.last ?? "it said nothing")")
+        description: "gnuplot failed with status \(status): \(lines.last ?? "it said nothing")",
+        concernsAll: false)
     } catch {
       throw Failure(description: "gnuplot could not be started: \(error)")
     }

@@ -37,7 +37,7 @@ public struct Report {
     return Array(chosen.prefix(Self.mostShown))
   }
 
-  /// The page, and why it has no charts where it has none.
+  /// The page, and why charts are missing where they are.
   ///
   /// - Throws: an error of the template.
   public func page() throws -> (html: String, chartsMissing: String?) {
@@ -67,6 +67,7 @@ public struct Report {
       "figures": figures.filter { $0["isLeading"] as? Bool != true },
       "lacksCharts": problem != nil,
       "reason": problem ?? "",
+      "hasCharts": !figures.isEmpty,
       "layerTables": layerTables,
       "confusions": confusions,
       "hasConfusions": !confusions.isEmpty,
@@ -101,10 +102,11 @@ public struct Report {
       + "(\(tasks)), measured on \(images)."
   }
 
-  /// The figures with their charts drawn; none, and the reason, when gnuplot cannot.
+  /// The figures with their charts drawn, and why where some are missing, or all.
   private func charts() throws -> (figures: [[String: Any]], problem: String?) {
     let figures = Figures(models: models, shown: shown).all
     var drawn: [[String: Any]] = []
+    var problem: String?
     for (number, figure) in figures.enumerated() {
       var charts: [[String: Any]] = []
       for (index, chart) in figure.charts.enumerated() where chart.hasPoints {
@@ -114,7 +116,8 @@ public struct Report {
             label: "\(figure.title): \(chart.title)")
           charts.append(["title": chart.title, "svg": svg])
         } catch let failure as Gnuplot.Failure {
-          return ([], failure.description)
+          if failure.concernsAll { return ([], failure.description) }
+          problem = failure.description
         }
       }
       guard !charts.isEmpty else { continue }
@@ -131,6 +134,6 @@ public struct Report {
         "hasLegend": figure.legend.count > 1 || figure.legend.contains { $0.isDashed },
       ])
     }
-    return (drawn, nil)
+    return (drawn, problem)
   }
 }

@@ -10,6 +10,7 @@ extension Report {
     guard let first = models.first?.metrics else { return [] }
     let shownSamples = first.samples
     let size = PictureSize(width: shownSamples.width, height: shownSamples.height)
+    guard size.width > 0, size.height > 0 else { return [] }
     let pixels = size.width * size.height
     // Other models' samples are shown where they are of the same images.
     let pictured = shown.filter { $0.metrics.samples.images == shownSamples.images }
@@ -46,9 +47,9 @@ extension Report {
       case .regression: .scalar(range)
       }
     let predictions = pictured.compactMap { model in
-      model.metrics.samples.tasks.first { $0.task == task.task }.map {
-        (label: model.label, values: slice($0.prediction))
-      }
+      model.metrics.samples.tasks.first {
+        $0.task == task.task && $0.prediction.channels == maps.target.channels
+      }.map { (label: model.label, values: slice($0.prediction)) }
     }
     let errors = predictions.map { ErrorMap.errors(of: $0.values, target, kind: task.kind) }
     let largest = ErrorMap.largest(errors, kind: task.kind)

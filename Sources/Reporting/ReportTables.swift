@@ -20,6 +20,7 @@ extension Report {
       "bytesSparse": Self.figure(Double(size.bytesSparse) / 1e6, of: Double(size.bytesDense) / 1e6),
       "meanChange": Format.change(comparison.meanChange(ofModel: index)),
       "tone": Self.tone(comparison.meanChange(ofModel: index)),
+      "metrics": comparison.rows.count, "reference": models[0].label,
     ]
   }
 
@@ -117,7 +118,7 @@ extension Report {
           "classes": names.enumerated().map { ["name": $1, "colour": palette[$0].css] },
           "rows": names.enumerated().map { truth, name -> [String: Any] in
             let row = counts[truth * classes..<(truth + 1) * classes]
-            let total = row.reduce(0, +)
+            let total = row.reduce(0, &+)
             return [
               "name": name, "colour": palette[truth].css, "pixels": Format.count(Int(total)),
               "cells": row.enumerated().map { predicted, count -> [String: Any] in

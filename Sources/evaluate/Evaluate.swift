@@ -33,5 +33,5 @@ struct Evaluate: ParsableCommand {
 func writeReport(_ comparison: Comparison, to path: String, _ common: CommonOptions) throws {
   let (html, chartsMissing) = try Report(comparison, command: commandLine).page()
   try OutputFile.write(html, to: path)
-  if let chartsMissing { common.warn(toolName, "\(path) has no charts: \(chartsMissing)") }
+  if let chartsMissing { common.warn(toolName, "\(path) lacks charts: \(chartsMissing)") }
 }
