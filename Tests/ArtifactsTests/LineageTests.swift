@@ -60,6 +60,8 @@ import Testing
       unlink(folder + "/gone.h5")
       _ = try write(folder + "/changed.h5", "make other")
       try Data("no HDF5".utf8).write(to: URL(fileURLWithPath: folder + "/broken.h5"))
+      // Opening it would wait for a writer.
+      #expect(mkfifo(folder + "/gone.h5", 0o600) == 0)
       let entries = Lineage.following([model])
       #expect(entries.map(\.command) == ["make model", nil, nil, nil])
       #expect(entries.dropFirst().allSatisfy { $0.inputs.isEmpty })

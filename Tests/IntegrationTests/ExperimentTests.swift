@@ -140,6 +140,22 @@ import Testing
       ])
   }
 
+  @Test(
+    "A model that is trained on with its masks keeps how the tasks chose them; a dense one forgets")
+  func trainedOn() throws {
+    let folder = try Folder()
+    for name in ["dataset.h5", "disparse.h5"] {
+      try folder.add(Experiment.run().folder.path(name), as: name)
+    }
+    let training = "--data dataset.h5 --model disparse.h5 --steps 1 --batch-size 4 --threads 1"
+    try folder.succeed(.sparseTrain, "\(training) --mode static -o on.h5")
+    try folder.succeed(.sparseTrain, "\(training) --mode dense -o dense.h5")
+    let choices = try folder.open("disparse.h5").doubles("layers/density_seg")
+    let kept = try folder.open("on.h5").doubles("layers/density_seg")
+    #expect(zip(choices, kept).allSatisfy { $0 == $1 || $0.isNaN && $1.isNaN })
+    #expect(try !folder.open("dense.h5").contains("layers"))
+  }
+
   @Test("The comparison has every metric of every task, and a change for each")
   func comparison() throws {
     let folder = try Experiment.run().folder

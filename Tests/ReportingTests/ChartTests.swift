@@ -2,10 +2,13 @@
 
 import Artifacts
 import Foundation
-import FoundationXML
 import Reporting
 import TestSupport
 import Testing
+
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
 
 @Suite struct ChartTests {
   private func figures(_ models: [SmallMetrics]) throws -> [Figure] {
