@@ -4,10 +4,50 @@ import Artifacts
 import Formatting
 
 extension Comparison {
-  /// The comparison for a terminal.
+  /// As many models as a terminal has room for beside each other.
+  private static let mostColumns = 5
+
+  /// The comparison for a terminal: a column per model with every metric, or, of many models, a row
+  /// each with one metric per task.
   ///
   /// - Parameter inColour: with escape sequences: what got better green, what got worse red.
   public func text(inColour: Bool = false) -> String {
+    models.count > Self.mostColumns ? rowPerModel(inColour) : columnPerModel(inColour)
+  }
+
+  private func rowPerModel(_ inColour: Bool) -> String {
+    let headlines = (models.first?.metrics.tasks ?? []).compactMap { task in
+      rows.first { $0.task == task.task && $0.metric == task.headline?.name }
+    }
+    var table = [
+      ["model", "sparsity", "GFLOPs", "MB"]
+        + headlines.map { "\($0.task) \($0.metric) \($0.direction)" } + ["mean change"],
+      ["constant", "", "", ""] + headlines.map { Format.number($0.constant) },
+    ]
+    for (index, model) in models.enumerated() {
+      let size = model.metrics.size
+      table.append(
+        [
+          model.label, Format.percent(size.sparsity), Format.fixed(size.flopsSparse / 1e9, 2),
+          Format.fixed(Double(size.bytesSparse) / 1e6, 2),
+        ] + headlines.map { cell($0.values[index], $0.changes[index]) }
+          + [Format.change(meanChange(ofModel: index))])
+    }
+    guard inColour else { return Format.table(table) }
+    return Format.table(table) { row, column in
+      let (model, place) = (row - 2, column - 4)
+      if row == 0 { return .header }
+      if row == 1 { return .faint }
+      if headlines.indices.contains(place) { return .ofChange(headlines[place].changes[model]) }
+      return place == headlines.count ? .ofChange(meanChange(ofModel: model)) : nil
+    }
+  }
+
+  private func cell(_ value: Double, _ change: Double?) -> String {
+    Format.number(value) + (change == nil ? "" : " (\(Format.change(change)))")
+  }
+
+  private func columnPerModel(_ inColour: Bool) -> String {
     let sizes = models.map(\.metrics.size)
     func size(_ name: String, _ cell: (NetworkSize) -> String) -> [String] {
       ["all", name, ""] + sizes.map(cell)
@@ -15,9 +55,7 @@ extension Comparison {
     var table = [["task", "metric", "constant"] + models.map(\.label)]
     table += rows.map { row in
       [row.task, "\(row.metric) \(row.direction)", Format.number(row.constant)]
-        + zip(row.values, row.changes).map { value, change in
-          Format.number(value) + (change == nil ? "" : " (\(Format.change(change)))")
-        }
+        + zip(row.values, row.changes).map(cell)
     }
     table.append(size("sparsity") { Format.percent($0.sparsity) })
     table.append(size("GFLOPs per image") { Format.fixed($0.flopsSparse / 1e9, 2) })
