@@ -46,7 +46,10 @@ extension DatasetFile {
   public var shard: Shard? { Shard(of: reader) }
 
   /// Broken samples that were left out when the file was made.
-  public var leftOut: Int { (try? reader.root.attribute("left_out")) ?? 0 }
+  public var leftOut: Int {
+    let recorded: Int = (try? reader.root.attribute("left_out")) ?? 0
+    return min(max(recorded, 0), 1 << 40)
+  }
 
   /// Writes a small file beside shards that shows their samples as one data set, one shard after the
   /// other, by HDF5's virtual datasets.

@@ -101,7 +101,13 @@ extension ArtifactReader {
 
   /// The tasks with a column, in the order that the file tells, or by name where it tells none.
   private func layerTasks(_ group: Group) throws -> [String] {
-    if group.hasAttribute("tasks") { return try group.attribute("tasks") }
+    if group.hasAttribute("tasks") {
+      let tasks: [String] = try group.attribute("tasks")
+      guard Set(tasks).count == tasks.count else {
+        throw error("/layers@tasks", "names a task twice")
+      }
+      return tasks
+    }
     return try group.datasetNames().filter { $0.hasPrefix(densityPrefix) }.map {
       String($0.dropFirst(densityPrefix.count))
     }

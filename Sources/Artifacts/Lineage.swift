@@ -32,7 +32,7 @@ public enum Lineage {
       let (input, folder) = waiting.removeFirst()
       guard seen.insert(input.sha256).inserted else { continue }
       let places = [input.name, folder + (input.name as NSString).lastPathComponent]
-      let reader = places.lazy.filter(isPlainFile).compactMap { try? ArtifactReader(opening: $0) }
+      let reader = places.lazy.compactMap { try? ArtifactReader(opening: $0) }
         .first { $0.recordedDigest == input.sha256 }
       let provenance = reader?.provenance
       entries.append(
@@ -45,12 +45,6 @@ public enum Lineage {
       }
     }
     return entries
-  }
-
-  /// A name may come from anywhere, and opening a pipe would wait for ever.
-  private static func isPlainFile(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
   }
 
   /// What an attribute can hold: HDF5 allows 64 KiB.
@@ -71,6 +65,7 @@ public enum Lineage {
 
   /// None where the text is none of ``json(_:)``'s.
   static func entries(json: String) -> [LineageEntry] {
-    (try? JSONDecoder().decode([LineageEntry].self, from: Data(json.utf8))) ?? []
+    guard json.utf8.count <= largestSize else { return [] }
+    return (try? JSONDecoder().decode([LineageEntry].self, from: Data(json.utf8))) ?? []
   }
 }

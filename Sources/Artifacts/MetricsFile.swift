@@ -247,7 +247,13 @@ public enum MetricsFile {
     var confusion: (Int, [Int64])?
     if reader.root.contains("confusion/" + name) {
       let dataset = try reader.root.dataset("confusion/" + name)
-      confusion = (dataset.shape.first ?? 0, try dataset.read(as: Int64.self))
+      let classes = dataset.shape.first ?? 0
+      guard (1...65535).contains(classes), dataset.shape == [classes, classes] else {
+        throw reader.error(
+          dataset.path,
+          "expected as many rows as columns, found shape \(Format.shape(dataset.shape))")
+      }
+      confusion = (classes, try dataset.read(as: Int64.self))
     }
     return TaskResult(
       task: name, kind: kind, metrics: metrics, confusion: confusion,
@@ -258,7 +264,9 @@ public enum MetricsFile {
     -> ReportSamples
   {
     let image = try reader.root.dataset("samples/image")
-    guard image.shape.count == 4, image.shape[3] == 3 else {
+    guard image.shape.count == 4, image.shape[3] == 3,
+      image.shape[1...2].allSatisfy({ $0 <= 65536 })
+    else {
       throw reader.error(
         image.path, "expected shape N×H×W×3, found \(Format.shape(image.shape))")
     }

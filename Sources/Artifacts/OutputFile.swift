@@ -26,6 +26,22 @@ public enum OutputFile {
     return stem + suffix + ".h5"
   }
 
+  /// Removes a plain file that is there from before.
+  ///
+  /// - Throws: as ``check(_:)``, and when the file cannot be removed.
+  public static func remove(_ path: String) throws {
+    try check(path)
+    if unlink(path) != 0, errno != ENOENT { throw failure(path, errno) }
+  }
+
+  /// Whether two paths lead to the same file, which need not be there.
+  public static func isSame(_ path: String, _ other: String) -> Bool {
+    func resolved(_ path: String) -> String {
+      URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    }
+    return resolved(path) == resolved(other)
+  }
+
   /// The last part of a path.
   static func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 

@@ -40,8 +40,11 @@ struct StoredSamples: Sendable {
         let file = try shards[path] ?? File.open(path)
         shards[path] = file
         let part = try file.root.dataset(block.path)
+        guard !part.isVirtual else {
+          throw ArtifactError(file: path, path: block.path, reason: "is virtual itself")
+        }
         guard part.shape == [block.rows] + dataset.shape.dropFirst(),
-          part.elementType == dataset.elementType, !part.isVirtual
+          part.elementType == dataset.elementType
         else {
           let sample = Format.shape(Array(dataset.shape.dropFirst()))
           throw ArtifactError(

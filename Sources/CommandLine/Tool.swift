@@ -9,25 +9,27 @@ public let version = "0.1.0"
 /// The command line as run, for the files that record it.
 public var commandLine: String { recordedCommandLine(without: []) }
 
-/// The command line without some of its flags, and without some options with their values.
-public func recordedCommandLine(
-  without flags: Set<String>, withoutOptions options: Set<String> = []
-) -> String {
+/// The command line without some of its flags.
+public func recordedCommandLine(without flags: Set<String>) -> String {
   let arguments = ProcessInfo.processInfo.arguments
-  var words = [URL(fileURLWithPath: arguments.first ?? "").lastPathComponent]
-  var isValueLeftOut = false
-  for argument in arguments.dropFirst() {
-    if isValueLeftOut {
-      isValueLeftOut = false
-    } else if options.contains(argument) {
-      isValueLeftOut = true
-    } else if !flags.contains(argument),
-      !options.contains(argument.split(separator: "=").first.map(String.init) ?? "")
-    {
-      words.append(quoted(argument))
+  let name = URL(fileURLWithPath: arguments.first ?? "").lastPathComponent
+  return ([name] + arguments.dropFirst().filter { !flags.contains($0) }.map(quoted)).joined(
+    separator: " ")
+}
+
+/// The options on the command line with their values, however written and in whatever order, but for
+/// some that do not matter; and what else stands there, such as a subcommand.
+public func givenOptions(without left: Set<String>) -> [String] {
+  var options: [[String]] = [[]]
+  for argument in ProcessInfo.processInfo.arguments.dropFirst() {
+    if argument.hasPrefix("-") {
+      options.append(argument.split(separator: "=", maxSplits: 1).map(String.init))
+    } else {
+      options[options.count - 1].append(argument)
     }
   }
-  return words.joined(separator: " ")
+  return options.filter { !left.contains($0.first ?? "") }.map { $0.joined(separator: " ") }
+    .sorted()
 }
 
 private func quoted(_ argument: String) -> String {
@@ -43,6 +45,7 @@ private func quoted(_ argument: String) -> String {
 public func run<Command: ParsableCommand>(
   _ type: Command.Type, cleanUp: @escaping @Sendable () -> Void
 ) -> Never {
+  allowManyFiles()
   let signals = [SIGINT, SIGTERM].map { endOnSignal($0, cleanUp) }
   withExtendedLifetime(signals) {
     do {
@@ -56,6 +59,14 @@ public func run<Command: ParsableCommand>(
     }
   }
   exit(0)
+}
+
+/// A data set may lie in more files than a process may open unless it asks.
+private func allowManyFiles() {
+  var limit = rlimit()
+  guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+  limit.rlim_cur = limit.rlim_max
+  _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }
 
 private func fail(_ tool: String, _ reason: String) -> Never {

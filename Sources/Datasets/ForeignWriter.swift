@@ -54,12 +54,13 @@ public struct ShardPlan: Sendable {
   /// - Parameters:
   ///   - size: samples of a shard, about, at least 1.
   ///   - settings: what besides the names of the samples determines the values.
-  public init(_ dataset: any ForeignDataset, size: Int, settings: String) {
+  public init(_ dataset: any ForeignDataset, size: Int, settings: [String]) {
     let samples = dataset.splits.reduce(0) { $0 + $1.names.count }
     // A data set has training samples, and so must each of its shards.
-    count = max(1, min((samples + size - 1) / size, dataset.names(of: .train).count))
+    let wanted = samples == 0 ? 1 : (samples - 1) / size + 1
+    count = max(1, min(wanted, dataset.names(of: .train).count))
     digest = Shard.plan(
-      of: [settings, dataset.size.description]
+      of: settings + [dataset.size.description]
         + dataset.splits.flatMap { [$0.split.rawValue] + $0.names })
   }
 
@@ -104,7 +105,7 @@ public func convert(
 }
 
 /// Writes shards of a foreign data set, and the master as soon as all are there; it does not matter
-/// which process wrote them.
+/// which process wrote them. An earlier master goes before the first shard is written.
 ///
 /// - Parameters:
 ///   - path: the master's; the shards lie beside it.
@@ -125,6 +126,8 @@ public func convert(
     total: open.reduce(0) { total, number in
       dataset.splits.reduce(total) { $0 + plan.range(ofShard: number, in: $1.names.count).count }
     })
+  // One that is there shows shards that are about to change.
+  if !open.isEmpty { try OutputFile.remove(path) }
   for number in open {
     try run.write(
       plan.path(ofShard: number, besideMaster: path), shard: plan.shard(number)
@@ -204,7 +207,8 @@ private struct ConversionRun {
         guard shard != nil, split != .train else {
           throw ArtifactError(
             file: path, path: "/\(split.rawValue)",
-            reason: "not one of \(samples.count) samples is good")
+            reason: "not one of \(samples.count) samples is good"
+              + (shard == nil ? "" : "; larger shards would have some"))
         }
         try writer.abandon(split)
       } else {

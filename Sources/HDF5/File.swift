@@ -23,13 +23,18 @@ public final class File: Sendable {
 
   /// Opens a file for reading.
   ///
-  /// Throws "no such file", "is a folder", "permission denied", "not an HDF5 file",
+  /// Throws "no such file", "is a folder", "is not a plain file", "permission denied", "not an HDF5 file",
   /// "truncated or damaged: …" or "locked by a program that is writing it".
   public static func open(_ path: String) throws -> File {
     let place = Place(file: path)
     let access = try accessList(place)
     defer { H5Pclose(access) }
     silenceErrorPrinting()
+    // Opening a pipe would wait for ever.
+    var status = stat()
+    if stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) {
+      throw place.error("is not a plain file")
+    }
     let id = H5Fopen(path, chdf5_read_only(), access)
     if id < 0 { throw place.error(openReason(path, Failure.latest())) }
     return try File(id, path: path, isWritten: false)

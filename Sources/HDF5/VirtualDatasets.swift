@@ -47,7 +47,8 @@ extension Group {
         H5Sselect_hyperslab(space, H5S_SELECT_SET, start, nil, size, nil)
       }
       try place.check("create") {
-        H5Pset_virtual(creation, space, block.file, block.path, source)
+        H5Pset_virtual(
+          creation, space, escapedName(block.file), escapedName(block.path), source)
       }
       first += block.rows
     }
@@ -70,7 +71,9 @@ extension Dataset {
       defer { H5Sclose(here) }
       let there = try place.check("open") { H5Pget_virtual_srcspace(creation, index) }
       defer { H5Sclose(there) }
-      guard let target = box(of: here), let source = box(of: there),
+      let isWhole = H5Sget_select_type(there) == H5S_SEL_ALL
+      guard let target = box(of: here),
+        let source = isWhole ? (target.start.map { _ in 0 }, target.count) : box(of: there),
         target.start == [first] + [Int](repeating: 0, count: shape.count - 1),
         target.count.dropFirst() == shape.dropFirst(),
         !source.start.contains(where: { $0 != 0 }), source.count == target.count
@@ -83,11 +86,11 @@ extension Dataset {
           return text.baseAddress.map { String(cString: $0) } ?? ""
         }
       }
-      blocks.append(
-        VirtualBlock(
-          file: try name { H5Pget_virtual_filename(creation, index, $0, $1) },
-          path: try name { H5Pget_virtual_dsetname(creation, index, $0, $1) },
-          rows: target.count[0]))
+      guard
+        let file = plainName(try name { H5Pget_virtual_filename(creation, index, $0, $1) }),
+        let path = plainName(try name { H5Pget_virtual_dsetname(creation, index, $0, $1) })
+      else { return nil }
+      blocks.append(VirtualBlock(file: file, path: path, rows: target.count[0]))
       first += target.count[0]
     }
     return first == shape.first ? blocks : nil
@@ -99,7 +102,9 @@ extension Dataset {
     var low = [hsize_t](repeating: 0, count: shape.count)
     var high = low
     guard H5Sget_select_bounds(space, &low, &high) >= 0 else { return nil }
-    let count = zip(low, high).map { Int(clamping: $1 - $0) + 1 }
+    // Unlimited selections have no end.
+    guard high.allSatisfy({ $0 < UInt64(Int.max) }) else { return nil }
+    let count = zip(low, high).map { Int($1 - $0) + 1 }
     // Fewer points than the box holds mean gaps.
     let points = Int(H5Sget_select_npoints(space))
     let (volume, overflows) = count.reduce((1, false)) { product, next in
@@ -109,4 +114,13 @@ extension Dataset {
     guard !overflows, points == volume else { return nil }
     return (low.map { Int(clamping: $0) }, count)
   }
+}
+
+/// HDF5 takes the names of sources for formats, in which `%b` is a number.
+private func escapedName(_ name: String) -> String { name.replacing("%", with: "%%") }
+
+/// The name that a source's format stands for; nil where it stands for several.
+private func plainName(_ format: String) -> String? {
+  let parts = format.replacing("%%", with: "\0")
+  return parts.contains("%") ? nil : parts.replacing("\0", with: "%")
 }

@@ -47,7 +47,7 @@ package struct ColourMap: Sendable {
 
   /// The colour of a place in 0...1; places outside take the nearest end's.
   package func colour(at place: Float) -> Colour {
-    let position = min(max(place, 0), 1) * Float(anchors.count - 1)
+    let position = (place.isNaN ? 0 : min(max(place, 0), 1)) * Float(anchors.count - 1)
     let low = min(Int(position), anchors.count - 2)
     let weight = position - Float(low)
     let (a, b) = (anchors[low], anchors[low + 1])
@@ -89,5 +89,9 @@ package struct ValueRange: Equatable, Sendable {
     high = known.max() ?? 1
   }
 
-  package func place(_ value: Float) -> Float { high > low ? (value - low) / (high - low) : 0 }
+  package func place(_ value: Float) -> Float {
+    // Wide enough for any two numbers of Float's.
+    let (value, low, high) = (Double(value), Double(low), Double(high))
+    return high > low ? Float((value - low) / (high - low)) : 0
+  }
 }

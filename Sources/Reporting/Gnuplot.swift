@@ -41,6 +41,9 @@ package struct Gnuplot: Sendable {
       throw failure
     } catch ChildProcess.Failure.notFound {
       throw Failure(description: "gnuplot is not installed")
+    } catch ChildProcess.Failure.notStarted(let reason) {
+      throw Failure(
+        description: "gnuplot could not be started in \(NSTemporaryDirectory()): \(reason)")
     } catch ChildProcess.Failure.tookTooLong {
       throw Failure(description: "gnuplot took longer than \(Int(secondsAllowed)) seconds")
     } catch ChildProcess.Failure.failed(let status, let message) {

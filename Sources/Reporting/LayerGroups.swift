@@ -49,7 +49,7 @@ extension LayerTable.Row {
     }
     let parts = name.split(separator: ".")
     if parts.count > 2, parts[0] == "backbone", parts[1] == "blocks", let stage = Int(parts[2]) {
-      return ("stage \(stage + 1)", nil)
+      return ("stage \(stage &+ 1)", nil)
     }
     if isProjection { return ("proj.", nil) }
     return (isBackbone ? "stem" : "other", nil)

@@ -34,6 +34,9 @@ struct CompareCommand: ParsableCommand {
   func validate() throws {
     guard metrics.count >= 2 else { throw ValidationError("give at least two metrics files") }
     if runs, report != nil { throw ValidationError("--report goes without --runs") }
+    if let report, metrics.contains(where: { OutputFile.isSame($0, report) }) {
+      throw ValidationError("--report \(report): is one of the metrics files")
+    }
   }
 
   func run() throws {

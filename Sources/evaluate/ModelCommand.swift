@@ -43,6 +43,9 @@ struct ModelCommand: ParsableCommand {
     guard (1...100_000).contains(batchSize) else {
       throw ValidationError("--batch-size \(batchSize): must be in 1...100000")
     }
+    if let report, [output.output, data, model].contains(where: { OutputFile.isSame($0, report) }) {
+      throw ValidationError("--report \(report): is another file of this run")
+    }
     guard (0...1000).contains(samples) else {
       throw ValidationError("--samples \(samples): must be in 0...1000")
     }

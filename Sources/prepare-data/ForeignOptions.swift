@@ -29,7 +29,11 @@ struct ForeignOptions: ParsableArguments {
   var shardSize: Int?
   @Option(help: "Write these shards only, as 0-18; the others elsewhere (default: all).")
   var shards: ShardRange?
-  @Flag(help: "Keep shards that are there already, made of the same samples with the same options.")
+  @Flag(
+    help: """
+      Keep shards that are there already, made of the same samples with the same options; check \
+      --verify tells whether one is damaged.
+      """)
   var resume = false
 
   func validate() throws {
@@ -69,12 +73,15 @@ func writeDataset(
   var shardCount = 0
   let result: Conversion
   if let shardSize = foreign.shardSize {
-    // Where the files lie and who works on what make no difference to the samples.
-    let elsewhere: Set = ["--input", "-o", "--output", "--shards", "--threads", "--max-bad"]
+    // Where the files lie and who works on what make no difference to the samples; of tables it is
+    // the content that does.
+    let options = givenOptions(without: [
+      "--input", "-o", "--output", "--shards", "--threads", "--max-bad", "--resume", "--quiet",
+      "-q",
+    ]).filter { option in !dataset.tables.contains { option.hasSuffix(" " + $0) } }
     let plan = ShardPlan(
       dataset, size: shardSize,
-      settings: recordedCommandLine(
-        without: ["--resume", "--quiet", "-q"], withoutOptions: elsewhere) + " of " + version)
+      settings: [version] + options + provenance.inputs.map(\.sha256))
     shardCount = plan.count
     let chosen = foreign.shards?.numbers ?? 0..<plan.count
     guard chosen.upperBound <= plan.count else {

@@ -51,7 +51,8 @@ private struct Conversions {
   }
 
   func convert(
-    _ dataset: NumberedDataset = NumberedDataset(), size: Int = 4, settings: String = "as usual",
+    _ dataset: NumberedDataset = NumberedDataset(), size: Int = 4,
+    settings: [String] = ["as usual"],
     chosen: Range<Int>? = nil, keepsDone: Bool = true, maxBad: Int = 0
   ) throws -> Conversion {
     let plan = ShardPlan(dataset, size: size, settings: settings)
@@ -106,7 +107,7 @@ private struct Conversions {
       }
       let file = try DatasetFile(opening: conversions.master)
       #expect(file.tasks == dataset.tasks)
-      #expect(file.shards.count == ShardPlan(dataset, size: size, settings: "").count)
+      #expect(file.shards.count == ShardPlan(dataset, size: size, settings: []).count)
       #expect(try file.reader.verifiedDigest() == file.reader.recordedDigest)
     }
   }
@@ -152,14 +153,28 @@ private struct Conversions {
     try Conversions.with { conversions in
       _ = try conversions.convert()
       #expect(try conversions.convert().keptShards == 4)
-      #expect(try conversions.convert(settings: "otherwise").keptShards == 0)
+      #expect(try conversions.convert(settings: ["otherwise"]).keptShards == 0)
       var longer = NumberedDataset()
       longer.counts[0].count = 12
-      #expect(try conversions.convert(longer, settings: "otherwise").keptShards == 0)
+      #expect(try conversions.convert(longer, settings: ["otherwise"]).keptShards == 0)
       try "no data set".write(
         toFile: conversions.shard(1), atomically: false, encoding: .utf8)
-      #expect(try conversions.convert(longer, settings: "otherwise").keptShards == 3)
+      #expect(try conversions.convert(longer, settings: ["otherwise"]).keptShards == 3)
     }
+  }
+
+  /// Else it would show old samples beside new ones.
+  @Test func theMasterGoesBeforeAShardChanges() throws {
+    try Conversions.with { conversions in
+      _ = try conversions.convert()
+      let result = try conversions.convert(settings: ["otherwise"], chosen: 0..<1)
+      #expect(result.missingShards == [1, 2, 3])
+      #expect(!FileManager.default.fileExists(atPath: conversions.master))
+    }
+  }
+
+  @Test func aShardMayBeAsLargeAsItLikes() {
+    #expect(ShardPlan(NumberedDataset(), size: .max, settings: []).count == 1)
   }
 
   @Test func brokenSamplesAreLeftOutAndCounted() throws {

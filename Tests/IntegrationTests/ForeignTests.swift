@@ -90,6 +90,31 @@ import Testing
     #expect(said(kept).hasPrefix("d.h5: 3 shards kept\n"))
   }
 
+  @Test("Options written in another way are the same options")
+  func spelling() throws {
+    let folder = try inputs()
+    let tool = "nyuv2 --input in --resume -o d.h5 "
+    try folder.succeed(.prepareData, tool + "--layout mtan --tasks seg,depth --shard-size 4")
+    #expect(
+      said(
+        try folder.succeed(.prepareData, tool + "--shard-size=4 --tasks=seg,depth --layout mtan")
+      )
+      .hasPrefix("d.h5: 3 shards kept\n"))
+    #expect(
+      !said(try folder.succeed(.prepareData, tool + "--shard-size=4 --tasks=depth --layout mtan"))
+        .contains("kept"))
+  }
+
+  @Test("HDF5 takes names of shards for formats")
+  func percent() throws {
+    let folder = try inputs()
+    try folder.succeed(.prepareData, Self.tool + " --shard-size 4 -o 50%b.h5")
+    try folder.succeed(.prepareData, "check --verify 50%b.h5")
+    #expect(
+      try folder.open("50%b.h5").dataset("train/depth").read(as: Float.self)
+        == (1...7).flatMap { [Float](repeating: Float($0), count: 6) })
+  }
+
   @Test("Broken samples are named, counted and left out")
   func broken() throws {
     let folder = try inputs()

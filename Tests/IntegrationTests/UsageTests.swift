@@ -46,6 +46,14 @@ import Testing
       "--batch-size 0: must be in 1...100000"
     ),
     (.evaluate, "compare one.h5", "give at least two metrics files"),
+    (
+      .evaluate, "compare one.h5 two.h5 --report ./two.h5",
+      "--report ./two.h5: is one of the metrics files"
+    ),
+    (
+      .evaluate, "--data d.h5 --model m.h5 -o e.h5 --report e.h5",
+      "--report e.h5: is another file of this run"
+    ),
     (.prepareData, "scenes --train 0 -o d.h5", "--train must be at least 1"),
     (.prepareData, "scenes --height 4 -o d.h5", "--height and --width must be in 8...4096"),
     (.prepareData, "scenes --tasks seg,seg -o d.h5", "--tasks seg,seg: choose each at most once"),

@@ -14,6 +14,14 @@ import Testing
     #expect(viridis.colour(at: 0.5) == Colour(33, 145, 140))
   }
 
+  @Test("The largest numbers have places too")
+  func hugeRange() {
+    let largest = Float.greatestFiniteMagnitude
+    let range = ValueRange(low: -largest, high: largest)
+    #expect(range.place(-largest) == 0 && range.place(0) == 0.5 && range.place(largest) == 1)
+    #expect(ColourMap.viridis.colour(at: .nan) == ColourMap.viridis.colour(at: 0))
+  }
+
   @Test("Normals are coloured (n + 1) / 2")
   func normals() {
     #expect(Colour.ofNormal(0, 0, 1) == Colour(127, 127, 255))
