@@ -214,12 +214,15 @@ public struct SamplePacker: Sendable {
   private func encode<T: FixedWidthInteger & UnsignedInteger>(
     _ target: TargetMap, _ encoding: TargetEncoding
   ) -> [T] {
-    encode(target, encoding) { value in
+    let largest = Float(T.max)
+    return encode(target, encoding) { value in
       // Comparisons with a value that is no number are false.
-      value > 0 ? (value < Float(T.max) ? T(value + 0.5) : T.max) : 0
+      let inside = value > 0 ? (value < largest ? value : largest) : 0
+      return T(truncatingIfNeeded: Int32(inside + 0.5))
     }
   }
 
+  @inline(__always)
   private func encode<T>(
     _ target: TargetMap, _ encoding: TargetEncoding, _ convert: (Float) -> T
   ) -> [T] {
@@ -228,10 +231,17 @@ public struct SamplePacker: Sendable {
     let (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
     return [T](unsafeUninitializedCapacity: target.values.count) { stored, initialized in
       target.values.withUnsafeBufferPointer { values in
-        for (pixel, isValid) in target.valid.enumerated() {
-          for index in pixel * channels..<(pixel + 1) * channels {
-            stored[index] = isValid ? convert((values[index] - offset) / scale) : fill
+        target.valid.withUnsafeBufferPointer { valid in
+          @inline(__always) func encode(channels: Int) {
+            for pixel in valid.indices {
+              for index in pixel * channels..<(pixel + 1) * channels {
+                let number = convert((values[index] - offset) / scale)
+                stored[index] = valid[pixel] ? number : fill
+              }
+            }
           }
+          // Loops of a known number of channels run on vectors.
+          if channels == 1 { encode(channels: 1) } else { encode(channels: 3) }
         }
       }
       initialized = target.values.count

@@ -5,7 +5,7 @@ import CPNG
 import Foundation
 
 /// A decoded PNG without interpretation: no gamma, no palette.
-struct PNGFile: Sendable {
+struct PNGFile {
   let path: String
   let height: Int
   let width: Int
@@ -13,8 +13,20 @@ struct PNGFile: Sendable {
   let channels: Int
   /// 8 or 16.
   let bitDepth: Int
-  /// H×W×channels.
-  let samples: [UInt16]
+  private let pixels: Pixels
+
+  /// What libpng read: H×W×channels of one or two bytes, alpha among them.
+  private final class Pixels {
+    let bytes: UnsafeMutablePointer<UInt8>
+    let channels: Int
+
+    init(_ bytes: UnsafeMutablePointer<UInt8>, channels: Int) {
+      self.bytes = bytes
+      self.channels = channels
+    }
+
+    deinit { free(bytes) }
+  }
 
   /// - Throws: ``ArtifactError`` naming the file, when it is missing, truncated, damaged, or has a
   ///   palette (whose indices other tools would have translated).
@@ -24,7 +36,6 @@ struct PNGFile: Sendable {
     let isRead = bytes.withUnsafeBytes {
       cpng_read($0.bindMemory(to: UInt8.self).baseAddress, $0.count, &image)
     }
-    defer { free(image.samples) }
     guard isRead != 0 else {
       let text = withUnsafeBytes(of: image.error) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
@@ -35,31 +46,39 @@ struct PNGFile: Sendable {
       throw ArtifactError(
         file: path, path: "", reason: "is a palette PNG; grey or RGB is expected")
     }
-    let (height, width) = (Int(image.height), Int(image.width))
-    let storedChannels = Int(image.channels)
-    let channels = storedChannels >= 3 ? 3 : 1
-    let isWide = image.bit_depth == 16
+    pixels = Pixels(stored, channels: Int(image.channels))
     self.path = path
-    self.height = height
-    self.width = width
-    self.channels = channels
+    height = Int(image.height)
+    width = Int(image.width)
+    channels = pixels.channels >= 3 ? 3 : 1
     bitDepth = Int(image.bit_depth)
-    samples = [UInt16](unsafeUninitializedCapacity: height * width * channels) { out, count in
-      func copy<T: FixedWidthInteger>(_ from: UnsafePointer<T>) {
-        for pixel in 0..<height * width {
-          for channel in 0..<channels {
-            out[pixel * channels + channel] = UInt16(from[pixel * storedChannels + channel])
+  }
+
+  /// The samples of some pixels, rows×columns×channels.
+  ///
+  /// - Parameters:
+  ///   - rows: in 0..<height.
+  ///   - columns: in 0..<width.
+  func values(rows: [Int], columns: [Int]) -> [Float] {
+    let count = rows.count * columns.count * channels
+    return [Float](unsafeUninitializedCapacity: count) { values, initialized in
+      func copy<T: FixedWidthInteger>(_ stored: UnsafePointer<T>) {
+        for row in rows {
+          for column in columns {
+            let pixel = stored + (row * width + column) * pixels.channels
+            for channel in 0..<channels {
+              values[initialized] = Float(pixel[channel])
+              initialized += 1
+            }
           }
         }
       }
-      if isWide {
-        stored.withMemoryRebound(to: UInt16.self, capacity: height * width * storedChannels) {
-          copy($0)
-        }
+      if bitDepth == 16 {
+        let samples = height * width * pixels.channels
+        pixels.bytes.withMemoryRebound(to: UInt16.self, capacity: samples) { copy($0) }
       } else {
-        copy(UnsafePointer(stored))
+        copy(UnsafePointer(pixels.bytes))
       }
-      count = height * width * channels
     }
   }
 

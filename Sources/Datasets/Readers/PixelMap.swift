@@ -37,21 +37,9 @@ struct PixelMap: Sendable {
     try png.expect(channels: channels, bitDepth: bitDepth)
     let stored = PixelSize(height: png.height, width: png.width)
     let size = wanted ?? stored
-    let columns = (0..<size.width).map { $0 * stored.width / size.width * channels }
-    let count = size.height * size.width * channels
-    let values = [Float](unsafeUninitializedCapacity: count) { values, initialized in
-      png.samples.withUnsafeBufferPointer { samples in
-        for y in 0..<size.height {
-          let row = y * stored.height / size.height * stored.width * channels
-          for x in 0..<size.width {
-            for channel in 0..<channels {
-              values[initialized] = Float(samples[row + columns[x] + channel])
-              initialized += 1
-            }
-          }
-        }
-      }
-    }
+    let values = png.values(
+      rows: (0..<size.height).map { $0 * stored.height / size.height },
+      columns: (0..<size.width).map { $0 * stored.width / size.width })
     self.init(file: path, size: size, storedSize: stored, channels: channels, values: values)
   }
 
