@@ -42,6 +42,7 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     .target(name: "Formatting"),
+    .target(name: "Processes"),
     .target(name: "Torch", dependencies: ["CTorch"]),
     .target(name: "HDF5", dependencies: ["CHDF5", "CDeflate"]),
     .target(name: "Artifacts", dependencies: ["HDF5", "Formatting", crypto]),
@@ -56,7 +57,7 @@ let package = Package(
       name: "Training",
       dependencies: ["Networks", "Tasks", "Sparsity", "Artifacts", "Datasets", "Formatting"]),
     .target(
-      name: "Reporting", dependencies: ["Artifacts", "Formatting", "CPNG", mustache],
+      name: "Reporting", dependencies: ["Artifacts", "Formatting", "Processes", "CPNG", mustache],
       resources: [
         "report.mustache", "figure.mustache", "report.css", "style.gnuplot", "lines.gnuplot",
         "bars.gnuplot",
@@ -74,7 +75,7 @@ let package = Package(
     // Times single steps for pipeline/bench.
     tool("bench", ["NetworkOptions", "CZlib", "HDF5"]),
 
-    .target(name: "TestSupport", dependencies: ["HDF5"], path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["HDF5", "Processes"], path: "Tests/TestSupport"),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "TestSupport"]),

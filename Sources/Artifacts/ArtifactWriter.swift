@@ -87,7 +87,7 @@ public final class ArtifactWriter {
         DispatchQueue.concurrentPerform(iterations: chunks.count) { index in
           let start = (first + index) * elements
           let end = min(start + elements, values.count)
-          var chunk = Array(values[start..<end].withUnsafeBytes { Array($0) })
+          var chunk = values[start..<end].withUnsafeBytes(Array.init)
           // The last chunk reaches beyond the rows.
           chunk += [UInt8](repeating: 0, count: codec.count - chunk.count)
           packed.initializeElement(at: index, to: chunk.withUnsafeBytes(codec.pack))
@@ -95,8 +95,7 @@ public final class ArtifactWriter {
         initialized = chunks.count
       }
       for (index, bytes) in packed.enumerated() {
-        let offset = [(first + index) * rows] + dataset.shape.dropFirst().map { _ in 0 }
-        try dataset.writeChunk(bytes, at: offset)
+        try dataset.writeChunk(bytes, atRow: (first + index) * rows)
       }
     }
   }
@@ -116,8 +115,8 @@ public final class ArtifactWriter {
   ///   - rowShape: the shape of a row.
   ///   - blocks: the rows, with the `content_sha256` of the file they are in.
   /// - Returns: the dataset, for its attributes.
-  func writeVirtual<T: HDF5Scalar>(
-    _ path: String, of type: T.Type, rowShape: [Int],
+  func writeVirtual(
+    _ path: String, of type: ElementType, rowShape: [Int],
     blocks: [(block: VirtualBlock, fileDigest: String)]
   ) throws -> Dataset {
     try naming {
@@ -125,7 +124,7 @@ public final class ArtifactWriter {
         path, of: type, rowShape: rowShape, blocks: blocks.map(\.block))
       var digest = DatasetDigest()
       digest.update(blocks)
-      content.add(dataset.path, type: T.elementType, shape: dataset.shape, digest)
+      content.add(dataset.path, type: type, shape: dataset.shape, digest)
       return dataset
     }
   }
@@ -227,7 +226,7 @@ public final class SampleStream<T: HDF5Scalar> {
         file: dataset.file, path: dataset.path,
         reason: "sample \(written) of \(sample.values.count) bytes is too many or too large")
     }
-    try dataset.writeChunk(sample.packed, at: [written] + shape.dropFirst().map { _ in 0 })
+    try dataset.writeChunk(sample.packed, atRow: written)
     sample.values.withUnsafeBufferPointer { digest.update($0) }
     written += 1
   }
@@ -250,19 +249,12 @@ public enum PartialFiles {
 
   private static let suffix = ".partial"
 
-  private static let host: String = {
-    var name = [CChar](repeating: 0, count: 256)
-    return gethostname(&name, name.count - 1) == 0
-      ? String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-      : "localhost"
-  }()
-
   /// The temporary file beside `path`: `.name.HOST.PID.partial`. Takes away those that processes of
   /// this host which no longer run have left; others may be at work in the same folder.
   static func path(for path: String) -> String {
     let url = URL(fileURLWithPath: path)
     let folder = url.deletingLastPathComponent()
-    let prefix = ".\(url.lastPathComponent).\(host)."
+    let prefix = ".\(url.lastPathComponent).\(ProcessInfo.processInfo.hostName)."
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
     where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
       let process = Int32(name.dropFirst(prefix.count).dropLast(suffix.count))

@@ -107,14 +107,8 @@ extension DatasetFile {
         }
         let path = "\(split.rawValue)/\(name)"
         let rowShape = Array(model.shape.dropFirst())
-        return switch model.elementType {
-        case .uint8:
-          try writer.writeVirtual(path, of: UInt8.self, rowShape: rowShape, blocks: blocks)
-        case .uint16:
-          try writer.writeVirtual(path, of: UInt16.self, rowShape: rowShape, blocks: blocks)
-        default:
-          try writer.writeVirtual(path, of: Float.self, rowShape: rowShape, blocks: blocks)
-        }
+        return try writer.writeVirtual(
+          path, of: model.elementType, rowShape: rowShape, blocks: blocks)
       }
       _ = try show("image") { $0.image.dataset }
       for (index, task) in first.tasks.enumerated() {

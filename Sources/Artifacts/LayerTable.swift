@@ -68,6 +68,11 @@ extension ArtifactWriter {
 }
 
 extension ArtifactReader {
+  /// As ``readLayers()``; nil where the file has no such table.
+  public func readLayersIfAny() throws -> LayerTable? {
+    root.contains("layers") ? try readLayers() : nil
+  }
+
   /// - Throws: ``ArtifactError`` when a column is missing or columns differ in length.
   public func readLayers() throws -> LayerTable {
     let group = try root.group("layers")

@@ -100,11 +100,6 @@ public final class ModelFile: Sendable {
     try reader.readHistory(tasks: tasks)
   }
 
-  /// How the tasks chose the masks that training began with; nil where the file does not say.
-  public func layers() throws -> LayerTable? {
-    reader.root.contains("layers") ? try reader.readLayers() : nil
-  }
-
   /// - Throws: ``ArtifactError`` when the file is no checkpoint.
   public func state() throws -> TrainingState {
     let root = reader.root

@@ -25,9 +25,11 @@ public struct Provenance: Sendable {
   }
 
   /// Records an input by its `content_sha256`, or by its bytes where it has none.
-  public mutating func add(_ input: ArtifactReader) throws {
-    inputs.append(
-      Input(name: input.path, sha256: try input.recordedDigest ?? fileDigest(input.path)))
+  @discardableResult
+  public mutating func add(_ input: ArtifactReader) throws -> Input {
+    let input = Input(name: input.path, sha256: try input.recordedDigest ?? fileDigest(input.path))
+    inputs.append(input)
+    return input
   }
 
   /// Records an input that is none of our files, by its bytes.

@@ -66,11 +66,9 @@ struct StoredSamples: Sendable {
   func read<T: HDF5Scalar>(_ index: Int, as type: T.Type = T.self) throws -> [T] {
     let part = parts.last { $0.first <= index } ?? parts[0]
     let (dataset, index) = (part.dataset, index - part.first)
-    let start = [index] + dataset.shape.dropFirst().map { _ in 0 }
-    let shape = [1] + dataset.shape.dropFirst()
     if let codec = part.codec, (0..<dataset.shape[0]).contains(index),
       T.elementType == dataset.elementType,
-      let packed = try dataset.readChunk(at: start)
+      let packed = try dataset.readChunk(atRow: index)
     {
       var isGood = false
       let values = [T](unsafeUninitializedCapacity: codec.count / MemoryLayout<T>.stride) {
@@ -82,7 +80,8 @@ struct StoredSamples: Sendable {
       throw ArtifactError(
         file: dataset.file, path: dataset.path, reason: "sample \(index) is damaged")
     }
-    return try dataset.read(as: type, offset: start, count: shape)
+    let rest = dataset.shape.dropFirst()
+    return try dataset.read(as: type, offset: [index] + rest.map { _ in 0 }, count: [1] + rest)
   }
 }
 

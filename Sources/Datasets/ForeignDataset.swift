@@ -25,6 +25,9 @@ public protocol ForeignDataset: Sendable {
 extension ForeignDataset {
   public var tables: [String] { [] }
 
+  /// Of all splits.
+  var sampleCount: Int { splits.reduce(0) { $0 + $1.names.count } }
+
   /// The samples of a split; none where there is no such split.
   func names(of split: Split) -> [String] {
     splits.first { $0.split == split }?.names ?? []

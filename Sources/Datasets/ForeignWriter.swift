@@ -55,7 +55,7 @@ public struct ShardPlan: Sendable {
   ///   - size: samples of a shard, about, at least 1.
   ///   - settings: what besides the names of the samples determines the values.
   public init(_ dataset: any ForeignDataset, size: Int, settings: [String]) {
-    let samples = dataset.splits.reduce(0) { $0 + $1.names.count }
+    let samples = dataset.sampleCount
     // A data set has training samples, and so must each of its shards.
     let wanted = samples == 0 ? 1 : (samples - 1) / size + 1
     count = max(1, min(wanted, dataset.names(of: .train).count))
@@ -99,7 +99,7 @@ public func convert(
   provenance: Provenance, report: @escaping (ConversionEvent) -> Void
 ) throws -> Conversion {
   var run = ConversionRun(dataset, settings, provenance, report)
-  run.begin(total: dataset.splits.reduce(0) { $0 + $1.names.count })
+  run.begin(total: dataset.sampleCount)
   try run.write(path, shard: nil) { 0..<$0 }
   return run.result
 }

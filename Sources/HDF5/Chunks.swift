@@ -124,10 +124,10 @@ extension Dataset {
       deflateLevel: level)
   }
 
-  /// The packed bytes of the chunk that starts at `offset`; nil where none was written, or where a
+  /// The packed bytes of the chunk that starts with a row; nil where none was written, or where a
   /// filter was left out for it.
-  public func readChunk(at offset: [Int]) throws -> [UInt8]? {
-    let start = offset.map { hsize_t($0) }
+  public func readChunk(atRow row: Int) throws -> [UInt8]? {
+    let start = start(ofRow: row)
     var size: hsize_t = 0
     try handle.call("read") { H5Dget_chunk_storage_size($0, start, &size) }
     guard size > 0 else { return nil }
@@ -142,12 +142,16 @@ extension Dataset {
     return mask == 0 ? bytes : nil
   }
 
-  /// Writes the packed bytes of the chunk that starts at `offset`.
-  public func writeChunk(_ bytes: [UInt8], at offset: [Int]) throws {
-    let start = offset.map { hsize_t($0) }
+  /// Writes the packed bytes of the chunk that starts with a row.
+  public func writeChunk(_ bytes: [UInt8], atRow row: Int) throws {
+    let start = start(ofRow: row)
     try handle.call("write") {
       H5Dwrite_chunk($0, chdf5_default(), 0, start, bytes.count, bytes)
     }
+  }
+
+  private func start(ofRow row: Int) -> [hsize_t] {
+    [hsize_t(row)] + shape.dropFirst().map { _ in 0 }
   }
 
   /// Cuts the first axis of a chunked dataset.

@@ -23,8 +23,8 @@ extension Group {
   ///
   /// - Parameter rowShape: the shape of a row.
   @discardableResult
-  public func createVirtualDataset<T: HDF5Scalar>(
-    _ name: String, of type: T.Type, rowShape: [Int], blocks: [VirtualBlock]
+  public func createVirtualDataset(
+    _ name: String, of type: ElementType, rowShape: [Int], blocks: [VirtualBlock]
   ) throws -> Dataset {
     let place = handle.place.child(name)
     let creation = try creationList(chdf5_dataset_create(), at: place)
@@ -52,7 +52,7 @@ extension Group {
       }
       first += block.rows
     }
-    return try makeDataset(name, T.elementType.nativeID, shape, creation)
+    return try makeDataset(name, type.nativeID, shape, creation)
   }
 }
 

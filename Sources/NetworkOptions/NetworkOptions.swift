@@ -14,9 +14,7 @@ public enum DeviceChoice: String, ExpressibleByArgument, CaseIterable, Sendable 
 
 extension Precision: ExpressibleByArgument {}
 extension SampleOrder: ExpressibleByArgument {}
-extension PixelSize: ExpressibleByArgument {
-  public init?(argument: String) { self.init(argument) }
-}
+extension PixelSize: ExpressibleByArgument {}
 
 /// Where a network runs.
 public struct MachineOptions: ParsableArguments {

@@ -1,7 +1,7 @@
-// Runs a program that reads a text and prints one, within a time limit. By hand, since Foundation's
-// Process can miss the end of a program and then waits for ever.
+// Runs a program that reads a text and prints one, within a time limit.
 
 import Foundation
+import Processes
 
 struct ChildProcess {
   /// Why a program gave no result.
@@ -27,67 +27,40 @@ struct ChildProcess {
     // Files without names rather than pipes: no amount of text blocks, and no end is missed.
     let (source, output, errors) = (try ScratchFile(), try ScratchFile(), try ScratchFile())
     try source.write(input)
-    let pid = try start(source, output, errors)
-    let status = try wait(for: pid)
+    let status = try wait(for: start(source, output, errors))
     guard status == 0 else { throw Failure.failed(status, errors.text) }
     return output.text
   }
 
   private func start(_ input: ScratchFile, _ output: ScratchFile, _ errors: ScratchFile) throws
-    -> pid_t
+    -> SpawnedProgram
   {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    for (file, target) in [
-      (input, STDIN_FILENO), (output, STDOUT_FILENO), (errors, STDERR_FILENO),
-    ] {
-      posix_spawn_file_actions_adddup2(&actions, file.descriptor, target)
+    do {
+      return try SpawnedProgram(
+        program, arguments, environment: environment, input: input.descriptor,
+        output: output.descriptor, errors: errors.descriptor)
+    } catch let problem as POSIXError {
+      throw [.ENOENT, .ENOTDIR, .EACCES].contains(problem.code)
+        ? Failure.notFound : Failure.notStarted(String(cString: strerror(problem.code.rawValue)))
     }
-    // What this process has open is not for the program: an HDF5 file would stay locked.
-    for descriptor in Int32(3)..<256 {
-      posix_spawn_file_actions_addclose(&actions, descriptor)
-    }
-    // The tools ignore the signals that end them, to clean up; a child must not inherit that.
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var signals = sigset_t()
-    sigemptyset(&signals)
-    posix_spawnattr_setsigmask(&attributes, &signals)
-    sigfillset(&signals)
-    posix_spawnattr_setsigdefault(&attributes, &signals)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-    let argumentStrings = ([program] + arguments).map { strdup($0) } + [nil]
-    let variableStrings = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-    defer { for string in argumentStrings + variableStrings { free(string) } }
-    var pid: pid_t = 0
-    let problem = posix_spawnp(
-      &pid, program, &actions, &attributes, argumentStrings, variableStrings)
-    guard problem == 0 else {
-      throw problem == ENOENT || problem == ENOTDIR || problem == EACCES
-        ? Failure.notFound : Failure.notStarted(String(cString: strerror(problem)))
-    }
-    return pid
   }
 
   /// The status as a shell tells it.
-  private func wait(for pid: pid_t) throws -> Int32 {
+  private func wait(for child: SpawnedProgram) throws -> Int32 {
     let end = ContinuousClock.now + .seconds(secondsAllowed)
-    var status: Int32 = 0
-    while true {
-      let found = waitpid(pid, &status, WNOHANG)
-      if found == pid { break }
-      if found < 0, errno != EINTR { throw Failure.notStarted(String(cString: strerror(errno))) }
-      if ContinuousClock.now > end {
-        kill(pid, SIGKILL)
-        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-        throw Failure.tookTooLong
+    do {
+      while true {
+        if let status = try child.statusIfEnded() { return status }
+        if ContinuousClock.now > end {
+          kill(child.pid, SIGKILL)
+          _ = child.wait()
+          throw Failure.tookTooLong
+        }
+        usleep(1000)
       }
-      usleep(1000)
+    } catch let problem as POSIXError {
+      throw Failure.notStarted(String(cString: strerror(problem.code.rawValue)))
     }
-    let signal = status & 0x7F
-    return signal == 0 ? status >> 8 & 0xFF : 128 + signal
   }
 }
 

@@ -115,10 +115,8 @@ package enum SVG {
         ?? String(match.0)
     }
     // Groups that draw nothing are most of what gnuplot writes.
-    while let range = text.firstRange(of: #/<g [^>]*>\s*<\/g>\s*/#) {
-      text.removeSubrange(range)
-      text = text.replacing(#/<g [^>]*>\s*<\/g>\s*/#, with: "")
-    }
+    let emptyGroup = #/<g [^>]*>\s*<\/g>\s*/#
+    while text.contains(emptyGroup) { text = text.replacing(emptyGroup, with: "") }
     text = text.replacing("id='gp", with: "id='\(identifier)-gp")
       .replacing("xlink:href='#gp", with: "href='#\(identifier)-gp")
     text = withoutUnusedShapes(text)

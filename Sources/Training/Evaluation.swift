@@ -154,7 +154,7 @@ private func keptWeights(_ masks: [Mask]) -> [String: Int] {
 /// What the model keeps of each layer, with what the file tells of the tasks' choice.
 private func layers(_ architecture: Architecture, _ file: ModelFile) throws -> LayerTable {
   let kept = keptWeights(file.model.masks)
-  let chosen = try file.layers()
+  let chosen = try file.reader.readLayersIfAny()
   let rows = (chosen?.rows ?? []).map { ($0.name, $0) }
   let byName = Dictionary(rows) { first, _ in first }
   return LayerTable(

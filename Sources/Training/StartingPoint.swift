@@ -37,7 +37,7 @@ public struct StartingPoint {
   {
     try StartingPoint(
       try SceneNet(file, dropout: dropout, on: device), step: file.model.step,
-      masks: file.model.masks, layers: file.layers())
+      masks: file.model.masks, layers: file.reader.readLayersIfAny())
   }
 
   /// Initial weights drawn from a seed.

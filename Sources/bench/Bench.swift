@@ -123,8 +123,7 @@ struct Bench: ParsableCommand {
         try train.datasetNames().compactMap { name in
           let dataset = try train.dataset(name)
           guard let codec = try dataset.chunkCodec() else { return nil }
-          let offset = [index] + dataset.shape.dropFirst().map { _ in 0 }
-          return try dataset.readChunk(at: offset).map { ($0, codec.count) }
+          return try dataset.readChunk(atRow: index).map { ($0, codec.count) }
         })
     }
     let threads = common.threadCount

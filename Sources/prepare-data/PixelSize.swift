@@ -3,6 +3,4 @@
 import ArgumentParser
 import Datasets
 
-extension PixelSize: ExpressibleByArgument {
-  public init?(argument: String) { self.init(argument) }
-}
+extension PixelSize: ExpressibleByArgument {}

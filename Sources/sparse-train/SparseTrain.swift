@@ -184,8 +184,7 @@ struct SparseTrain: ParsableCommand {
     if let file {
       try start.check(file, allowingOtherWeights: allowOtherWeights)
       try provenance.add(file.reader)
-      let hasLayers = file.reader.root.contains("layers")
-      return (file.masks, hasLayers ? try file.reader.readLayers() : nil)
+      return (file.masks, try file.reader.readLayersIfAny())
     }
     if mode == .dense { return ([], nil) }
     if let sparsity = dynamic.sparsity {

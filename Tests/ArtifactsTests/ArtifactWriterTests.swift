@@ -151,7 +151,7 @@ import Testing
   @Test func whatADeadProcessLeftIsTakenAway() throws {
     try withFolder { folder in
       // No process has the largest number; process 1 is alive, and belongs to somebody else.
-      let (here, none) = (hostName(), Int32.max)
+      let (here, none) = (ProcessInfo.processInfo.hostName, Int32.max)
       let dead = ".a.h5.\(here).\(none).partial"
       let kept = [
         ".a.h5.\(here).1.partial", ".a.h5.\(here).x.partial", ".a.h5.elsewhere.\(none).partial",

@@ -82,8 +82,9 @@ final class RunningTool {
     let folder = try Inputs().folder
     let ended = try Child("/bin/true", [], in: "/")
     #expect(ended.wait() == 0)
+    let host = ProcessInfo.processInfo.hostName
     let (dead, living) = (
-      ".out.h5.\(hostName()).\(ended.pid).partial", ".out.h5.\(hostName()).\(getpid()).partial"
+      ".out.h5.\(host).\(ended.pid).partial", ".out.h5.\(host).\(getpid()).partial"
     )
     for name in [dead, living] { try folder.write("half a file", to: name) }
     try folder.succeed(.mergeMasks, "scores.h5 --sparsity 0.9 -o out.h5")

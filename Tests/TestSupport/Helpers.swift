@@ -55,10 +55,3 @@ public func relativeDifference(_ a: Double, _ b: Double) -> Double {
   let difference = abs(a - b) / max(abs(b), .leastNormalMagnitude)
   return difference.isNaN ? .infinity : difference
 }
-
-/// This machine's name, as temporary files have it.
-public func hostName() -> String {
-  var name = [CChar](repeating: 0, count: 256)
-  gethostname(&name, name.count - 1)
-  return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-}
