@@ -3,7 +3,6 @@
 
 import Foundation
 import HDF5
-import Synchronization
 
 public final class ArtifactWriter {
   /// The name under which the file will appear.
@@ -11,33 +10,31 @@ public final class ArtifactWriter {
   public var root: Group { file.root }
 
   private let file: File
-  private let partialPath: String
+  private let partial: PartialFile
   private var content = ContentDigest()
-  private var finished = false
 
   /// - Parameter holdsVirtual: whether virtual datasets may be written.
-  /// - Throws: ``ArtifactError`` when the folder does not exist or cannot be written to.
+  /// - Throws: ``ArtifactError`` when the folder does not exist or cannot be written to, somebody else
+  ///   is writing the file, or something is there that a file of this kind must not replace.
   public init(
     _ path: String, kind: ArtifactKind, provenance: Provenance, holdsVirtual: Bool = false
   ) throws {
     self.path = path
-    partialPath = PartialFiles.path(for: path)
-    try OutputFile.check(path)
-    PartialFiles.add(partialPath)
+    try OutputFile.check(path, .artifact(kind))
+    partial = try PartialFile.begin(path)
     do {
-      file = try File.create(partialPath, holdsVirtual: holdsVirtual)
+      // The temporary file has our own lock.
+      file = try File.create(partial.partialPath, holdsVirtual: holdsVirtual, locks: false)
       try provenance.write(to: file.root, kind: kind)
     } catch let error as HDF5Error {
-      PartialFiles.remove(partialPath)
+      partial.giveUp()
       throw ArtifactError(file: path, path: error.path, reason: error.reason)
     }
   }
 
   deinit {
-    if !finished {
-      try? file.close()
-      PartialFiles.remove(partialPath)
-    }
+    try? file.close()
+    partial.giveUp()
   }
 
   public enum Compression: Sendable {
@@ -169,21 +166,7 @@ public final class ArtifactWriter {
       try file.flush()
       try file.close()
     }
-    try synchronize()
-    guard rename(partialPath, path) == 0 else { throw failure(String(cString: strerror(errno))) }
-    finished = true
-    PartialFiles.forget(partialPath)
-  }
-
-  private func synchronize() throws {
-    let descriptor = open(partialPath, O_RDONLY)
-    guard descriptor >= 0 else { throw failure(String(cString: strerror(errno))) }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw failure(String(cString: strerror(errno))) }
-  }
-
-  private func failure(_ reason: String) -> ArtifactError {
-    ArtifactError(file: path, path: "", reason: reason)
+    try partial.finish()
   }
 
   /// Errors name the file that the user asked for, not the temporary one.
@@ -240,44 +223,5 @@ struct PackedSample: Sendable {
   init<T: HDF5Scalar>(_ values: [T], _ codec: ChunkCodec) {
     self.values = values.withUnsafeBytes(Array.init)
     packed = values.withUnsafeBytes(codec.pack)
-  }
-}
-
-/// The temporary files of this process, so that an interrupted tool can take them away.
-public enum PartialFiles {
-  private static let paths = Mutex<Set<String>>([])
-
-  private static let suffix = ".partial"
-
-  /// The temporary file beside `path`: `.name.HOST.PID.partial`. Takes away those that processes of
-  /// this host which no longer run have left; others may be at work in the same folder.
-  static func path(for path: String) -> String {
-    let url = URL(fileURLWithPath: path)
-    let folder = url.deletingLastPathComponent()
-    let prefix = ".\(url.lastPathComponent).\(ProcessInfo.processInfo.hostName)."
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-    where name.hasPrefix(prefix) && name.hasSuffix(suffix) {
-      let process = Int32(name.dropFirst(prefix.count).dropLast(suffix.count))
-      if let process, process > 0, kill(process, 0) != 0, errno == ESRCH {
-        unlink(folder.appendingPathComponent(name).path)
-      }
-    }
-    return folder.appendingPathComponent("\(prefix)\(getpid())\(suffix)").path
-  }
-
-  static func add(_ path: String) { _ = paths.withLock { $0.insert(path) } }
-
-  static func forget(_ path: String) { _ = paths.withLock { $0.remove(path) } }
-
-  static func remove(_ path: String) {
-    unlink(path)
-    forget(path)
-  }
-
-  public static func removeAll() {
-    paths.withLock { paths in
-      for path in paths { unlink(path) }
-      paths = []
-    }
   }
 }

@@ -144,11 +144,11 @@ extension ArtifactReader {
 
 /// The SHA-256 of a file's bytes, for inputs that carry no digest of their own.
 func fileDigest(_ path: String) throws -> String {
-  guard let handle = FileHandle(forReadingAtPath: path) else {
-    throw ArtifactError(file: path, path: "", reason: "cannot be read")
-  }
-  defer { try? handle.close() }
+  let file = try InputFile(path)
   var hash = SHA256()
-  while let data = try handle.read(upToCount: 1 << 20), !data.isEmpty { hash.update(data: data) }
-  return hexadecimal(Array(hash.finalize()))
+  while true {
+    let bytes = try file.read(upTo: 1 << 20)
+    if bytes.isEmpty { return hexadecimal(Array(hash.finalize())) }
+    hash.update(data: bytes)
+  }
 }

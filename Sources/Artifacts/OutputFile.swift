@@ -1,23 +1,81 @@
 // What any file to be written must meet, and writing text as safely as the HDF5 files.
 
 import Foundation
+import HDF5
+
+/// What a file is to hold that a tool writes.
+public enum OutputKind: Equatable, Sendable, CustomStringConvertible {
+  case artifact(ArtifactKind)
+  /// An HTML page.
+  case page
+
+  public var description: String {
+    switch self {
+    case .artifact(let kind): "\(kind.rawValue) file"
+    case .page: "page"
+    }
+  }
+}
 
 public enum OutputFile {
-  /// Tells before hours of work whether a file can be written; renaming over a device or a pipe
-  /// would destroy it.
+  /// Tells before hours of work whether a file can be written, and that it replaces nothing but what
+  /// an earlier run of the same kind left: a file that somebody else made is not ours to destroy.
   ///
-  /// - Throws: ``ArtifactError`` when there is no such folder, or something other than a plain file
-  ///   has the name.
-  public static func check(_ path: String) throws {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+  /// - Parameters:
+  ///   - kind: what will be written.
+  ///   - inputs: the files that the run reads; none of them may be replaced, by whatever name.
+  /// - Throws: ``ArtifactError`` when there is no such folder, or something has the name that is not
+  ///   to be replaced.
+  public static func check(_ path: String, _ kind: OutputKind, inputs: [String] = []) throws {
+    let target = try target(of: path)
+    let folder = URL(fileURLWithPath: target).deletingLastPathComponent().path
     guard access(folder, W_OK | X_OK) == 0 else { throw failure(path, errno) }
     var status = stat()
-    guard stat(path, &status) == 0 else { return }
+    guard stat(target, &status) == 0 else { return }
     switch status.st_mode & S_IFMT {
-    case S_IFREG: return
+    case S_IFREG: break
     case S_IFDIR: throw ArtifactError(file: path, path: "", reason: "is a folder")
     default: throw ArtifactError(file: path, path: "", reason: "is not a plain file")
     }
+    if let input = inputs.first(where: { isSame($0, path) }) {
+      throw ArtifactError(
+        file: path, path: "",
+        reason: "is an input of this run" + (input == path ? "" : " (\(input))"))
+    }
+    // Nothing is lost with an empty file, such as mktemp makes.
+    guard status.st_size > 0, try !holds(kind, target) else { return }
+    throw ArtifactError(
+      file: path, path: "",
+      reason: "is there already and is no \(kind); choose another name, or remove it")
+  }
+
+  /// Whether a file that is there holds what is to be written anew.
+  private static func holds(_ kind: OutputKind, _ path: String) throws -> Bool {
+    switch kind {
+    case .artifact(let kind):
+      do {
+        return try ArtifactReader(opening: path).kind == kind
+      } catch let error as ArtifactError where !error.isLocked {
+        return false
+      }
+    case .page:
+      let start = String(decoding: try InputFile(path).read(upTo: 256), as: UTF8.self).lowercased()
+      let text = start.drop { $0.isWhitespace }
+      return text.hasPrefix("<!doctype html") || text.hasPrefix("<html")
+    }
+  }
+
+  /// Where a path leads: a symbolic link is followed, so that it stays and its target is replaced.
+  static func target(of path: String) throws -> String {
+    var target = path
+    for _ in 0..<40 {
+      guard let next = try? FileManager.default.destinationOfSymbolicLink(atPath: target) else {
+        return target
+      }
+      let folder = URL(fileURLWithPath: target).deletingLastPathComponent()
+      target = URL(fileURLWithPath: next, relativeTo: folder).path
+    }
+    throw failure(path, ELOOP)
   }
 
   /// The name of a file that belongs to another: model.h5 with "-best" is model-best.h5.
@@ -26,48 +84,52 @@ public enum OutputFile {
     return stem + suffix + ".h5"
   }
 
-  /// Removes a plain file that is there from before.
+  /// Removes a file that is there from before.
   ///
-  /// - Throws: as ``check(_:)``, and when the file cannot be removed.
-  public static func remove(_ path: String) throws {
-    try check(path)
+  /// - Throws: as ``check(_:_:inputs:)``, and when the file cannot be removed.
+  public static func remove(_ path: String, _ kind: OutputKind) throws {
+    try check(path, kind)
     if unlink(path) != 0, errno != ENOENT { throw failure(path, errno) }
   }
 
-  /// Whether two paths lead to the same file, which need not be there.
+  /// Whether two paths lead to the same file, by device and inode; where neither is there yet, by name.
   public static func isSame(_ path: String, _ other: String) -> Bool {
-    func resolved(_ path: String) -> String {
-      URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    var (first, second) = (stat(), stat())
+    switch (stat(path, &first) == 0, stat(other, &second) == 0) {
+    case (true, true): return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    case (false, false):
+      func resolved(_ path: String) -> String {
+        URL(fileURLWithPath: (try? target(of: path)) ?? path).resolvingSymlinksInPath().path
+      }
+      return resolved(path) == resolved(other)
+    default: return false
     }
-    return resolved(path) == resolved(other)
   }
 
   /// The last part of a path.
   static func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
-  /// Writes a text so that it appears whole or not at all.
+  /// Writes a page so that it appears whole or not at all.
   ///
   /// - Throws: ``ArtifactError`` with the system's reason; then nothing appears.
-  public static func write(_ text: String, to path: String) throws {
-    try check(path)
-    let partial = PartialFiles.path(for: path)
-    PartialFiles.add(partial)
-    defer { PartialFiles.remove(partial) }
-    let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw failure(path, errno) }
-    var problem: Int32 = 0
+  public static func write(page text: String, to path: String) throws {
+    try check(path, .page)
+    let partial = try PartialFile.begin(path)
     var rest = Array(text.utf8)[...]
-    while !rest.isEmpty, problem == 0 {
-      let written = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
-      if written >= 0 { rest = rest.dropFirst(written) } else if errno != EINTR { problem = errno }
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes {
+        Foundation.write(partial.descriptor, $0.baseAddress, $0.count)
+      }
+      if written >= 0 {
+        rest = rest.dropFirst(written)
+      } else if errno != EINTR {
+        throw failure(path, errno)
+      }
     }
-    if problem == 0, fsync(descriptor) != 0 { problem = errno }
-    if close(descriptor) != 0, problem == 0 { problem = errno }
-    if problem == 0, rename(partial, path) != 0 { problem = errno }
-    if problem != 0 { throw failure(path, problem) }
+    try partial.finish()
   }
 
-  private static func failure(_ path: String, _ number: Int32) -> ArtifactError {
+  static func failure(_ path: String, _ number: Int32) -> ArtifactError {
     let isMissing = number == ENOENT || number == ENOTDIR
     return ArtifactError(
       file: path, path: "",

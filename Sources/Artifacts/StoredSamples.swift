@@ -70,13 +70,15 @@ struct StoredSamples: Sendable {
       T.elementType == dataset.elementType,
       let packed = try dataset.readChunk(atRow: index)
     {
-      var isGood = false
-      let values = [T](unsafeUninitializedCapacity: codec.count / MemoryLayout<T>.stride) {
-        memory, initialized in
-        isGood = codec.unpack(packed, into: UnsafeMutableRawBufferPointer(memory))
-        initialized = isGood ? memory.count : 0
+      if codec.fits(packed: packed.count) {
+        var isGood = false
+        let values = [T](unsafeUninitializedCapacity: codec.count / MemoryLayout<T>.stride) {
+          memory, initialized in
+          isGood = codec.unpack(packed, into: UnsafeMutableRawBufferPointer(memory))
+          initialized = isGood ? memory.count : 0
+        }
+        if isGood { return values }
       }
-      if isGood { return values }
       throw ArtifactError(
         file: dataset.file, path: dataset.path, reason: "sample \(index) is damaged")
     }
@@ -89,14 +91,23 @@ extension Dataset {
   /// The blocks of samples of a virtual dataset, with the path of the file that each is in.
   ///
   /// - Throws: ``ArtifactError`` when it is not made of whole files' samples; through libhdf5 a
-  ///   missing file's would silently read as fill values.
+  ///   missing file's would silently read as fill values. And when one is not in the folder.
   func shardBlocks() throws -> [(block: VirtualBlock, file: String)] {
     guard let blocks = try virtualBlocks(), !blocks.isEmpty else {
       throw ArtifactError(
         file: file, path: path,
         reason: "is virtual, but not made of other files' samples one file after the other")
     }
-    let folder = URL(fileURLWithPath: file).deletingLastPathComponent()
-    return blocks.map { ($0, URL(fileURLWithPath: $0.file, relativeTo: folder).path) }
+    // Where a link to the file leads, its shards are.
+    let folder = URL(fileURLWithPath: try OutputFile.target(of: file)).deletingLastPathComponent()
+    return try blocks.map { block in
+      // Whoever made the file must not choose what else of the user's is read.
+      guard !block.file.contains("/"), ![".", "..", ""].contains(block.file) else {
+        throw ArtifactError(
+          file: file, path: path,
+          reason: "its shard \(block.file) is not a file in its own folder, and is not read")
+      }
+      return (block, folder.appendingPathComponent(block.file).path)
+    }
   }
 }

@@ -1,8 +1,6 @@
-// Differentiation, autocast, random numbers and the optimizer's kernel.
+// Differentiation, autocast and the optimizer's kernel.
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/autocast_mode.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -40,35 +38,21 @@ static at::DeviceType device_type(CDevice device) {
   return device == ct_cuda ? at::kCUDA : at::kCPU;
 }
 
-void ct_begin_bfloat16(CDevice device) {
-  at::autocast::set_autocast_dtype(device_type(device), at::kBFloat16);
-  at::autocast::set_autocast_enabled(device_type(device), true);
+CPrecision ct_begin_precision(CDevice device, bool bfloat16) {
+  at::DeviceType type = device_type(device);
+  CPrecision before = {at::autocast::is_autocast_enabled(type),
+                       static_cast<int>(at::autocast::get_autocast_dtype(type))};
+  if (bfloat16) at::autocast::set_autocast_dtype(type, at::kBFloat16);
+  at::autocast::set_autocast_enabled(type, bfloat16);
   at::autocast::increment_nesting();
+  return before;
 }
 
-void ct_end_bfloat16(CDevice device) {
+void ct_end_precision(CDevice device, CPrecision before) {
+  at::DeviceType type = device_type(device);
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-  at::autocast::set_autocast_enabled(device_type(device), false);
-}
-
-CError ct_generator(CGenerator **out, uint64_t seed, CDevice device) {
-  return guarded([&] {
-    at::Generator generator = device == ct_cuda ? at::detail::getCUDAHooks().getNewGenerator(0)
-                                                : at::detail::createCPUGenerator();
-    // The CPU's generator looks at 32 bits only, so the upper ones are folded in.
-    generator.set_current_seed(seed ^ (seed >> 32));
-    *out = new CGenerator{std::move(generator)};
-  });
-}
-
-void ct_release_generator(CGenerator *generator) { delete generator; }
-
-CError ct_fill_normal(CTensor *tensor, double mean, double deviation, CGenerator *generator) {
-  return guarded([&] { tensor->value.normal_(mean, deviation, generator->value); });
-}
-
-CError ct_fill_uniform(CTensor *tensor, double low, double high, CGenerator *generator) {
-  return guarded([&] { tensor->value.uniform_(low, high, generator->value); });
+  at::autocast::set_autocast_dtype(type, static_cast<at::ScalarType>(before.dtype));
+  at::autocast::set_autocast_enabled(type, before.is_autocast);
 }
 
 CError ct_adam_step(CTensor *const *parameters, CTensor *const *gradients,

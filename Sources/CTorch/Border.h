@@ -21,15 +21,14 @@ struct CTensor {
   at::Tensor value;
 };
 
-struct CGenerator {
-  at::Generator value;
-};
+// Stands for any error whose text there was no memory for; never freed.
+extern char out_of_memory_text[];
 
 // The first line of what went wrong; libtorch appends a C++ backtrace that helps no user.
 inline CError error_text(const char *what) {
   size_t length = std::strcspn(what, "\n");
   char *text = static_cast<char *>(std::malloc(length + 1));
-  if (text == nullptr) return nullptr;
+  if (text == nullptr) return out_of_memory_text;
   std::memcpy(text, what, length);
   text[length] = '\0';
   return text;

@@ -33,7 +33,11 @@ static at::ScalarType scalar_type(CDType dtype) {
   return at::kFloat;
 }
 
-void ct_free_text(CError text) { std::free(text); }
+char out_of_memory_text[] = "out of memory";
+
+void ct_free_text(CError text) {
+  if (text != out_of_memory_text) std::free(text);
+}
 
 // Activations are freed and allocated anew each step; handing them back to the kernel in between
 // costs a page fault for every 4 KiB. So everything comes from the heap (glibc refuses an mmap
@@ -51,6 +55,19 @@ CError ct_set_threads(int count) {
 bool ct_cuda_available(void) {
   try {
     return at::detail::getCUDAHooks().hasCUDA();
+  } catch (...) {
+    return false;
+  }
+}
+
+bool ct_calculates_in_bfloat16(CDevice device) {
+  try {
+    if (device == ct_cuda) return at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
   } catch (...) {
     return false;
   }

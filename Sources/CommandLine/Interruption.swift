@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM: the end at once, or after a last step where a tool has something to save.
+// SIGINT, SIGTERM and SIGHUP: the end at once, or after a last step where a tool has something to save.
 
 import Dispatch
 import Foundation
@@ -32,6 +32,14 @@ public enum Interruption {
       return true
     }
   }
+}
+
+/// Whether this process was started with a signal ignored.
+func isIgnored(_ number: Int32) -> Bool {
+  var action = sigaction()
+  guard sigaction(number, nil, &action) == 0 else { return false }
+  return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+    == unsafeBitCast(SIG_IGN, to: Int.self)
 }
 
 /// - Parameter cleanUp: takes away temporary files when the process ends.

@@ -27,11 +27,19 @@ public struct CommonOptions: ParsableArguments {
   }
 
   /// Threads to use, one per core unless told otherwise.
-  public var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+  public var threadCount: Int { threads ?? Self.cores }
+
+  private static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+  /// Says so when threads would fight for cores, which makes all of them slower.
+  public func warnOfThreads(_ tool: String) {
+    guard let threads, threads > Self.cores else { return }
+    warn(tool, "--threads \(threads): this machine has \(Self.cores) cores; more is slower")
+  }
 
   /// A message for the person at the terminal.
   public func say(_ line: String) {
-    if !quiet { print(line) }
+    if !quiet { writeLine(line) }
   }
 
   /// A warning; `--quiet` does not silence it.

@@ -9,12 +9,21 @@ public let version = "0.1.0"
 /// The command line as run, for the files that record it.
 public var commandLine: String { recordedCommandLine(without: []) }
 
-/// The command line without some of its flags.
-public func recordedCommandLine(without flags: Set<String>) -> String {
+/// The command line without some of its flags, and some options with their values.
+public func recordedCommandLine(without flags: Set<String>, options: Set<String> = []) -> String {
   let arguments = ProcessInfo.processInfo.arguments
   let name = URL(fileURLWithPath: arguments.first ?? "").lastPathComponent
-  return ([name] + arguments.dropFirst().filter { !flags.contains($0) }.map(quoted)).joined(
-    separator: " ")
+  var recorded = [name]
+  var rest = arguments.dropFirst()
+  while let argument = rest.popFirst() {
+    if options.contains(argument) {
+      _ = rest.popFirst()
+    } else if !flags.contains(argument), !options.contains(where: { argument.hasPrefix($0 + "=") })
+    {
+      recorded.append(quoted(argument))
+    }
+  }
+  return recorded.joined(separator: " ")
 }
 
 /// The options on the command line with their values, however written and in whatever order, but for
@@ -39,14 +48,20 @@ private func quoted(_ argument: String) -> String {
 }
 
 /// Runs a command to the end of the process. Exit status 0: done; 1: failed, with one line
-/// `tool: file: /dataset: reason` on stderr; 64: wrong usage; 130, 143: interrupted.
+/// `tool: file: /dataset: reason` on stderr; 64: wrong usage; 129, 130, 143: interrupted. A result that
+/// standard output did not take is a failure, told at the end of the work.
 ///
 /// - Parameter cleanUp: takes away temporary files when the process is interrupted.
 public func run<Command: ParsableCommand>(
   _ type: Command.Type, cleanUp: @escaping @Sendable () -> Void
 ) -> Never {
+  StandardStreams.prepare()
   allowManyFiles()
-  let signals = [SIGINT, SIGTERM].map { endOnSignal($0, cleanUp) }
+  // nohup has SIGHUP ignored, and means it.
+  let survivesHangup = isIgnored(SIGHUP)
+  let signals = ([SIGINT, SIGTERM] + (survivesHangup ? [] : [SIGHUP])).map {
+    endOnSignal($0, cleanUp)
+  }
   withExtendedLifetime(signals) {
     do {
       var command = try type.parseAsRoot()
@@ -54,9 +69,17 @@ public func run<Command: ParsableCommand>(
     } catch  where type.exitCode(for: error) == .failure {
       fail(type._commandName, "\(error)")
     } catch {
-      // Help, version, wrong usage: the parser knows what to print.
-      type.exit(withError: error)
+      // Help, version, wrong usage: the parser knows what to say.
+      let status = type.exitCode(for: error)
+      let message = type.fullMessage(for: error)
+      if !message.isEmpty {
+        if status == .success { writeLine(message) } else { writeError(message + "\n") }
+      }
+      if status != .success { exit(status.rawValue) }
     }
+  }
+  if let problem = StandardStreams.outputFailure {
+    fail(type._commandName, "standard output: cannot write: \(String(cString: strerror(problem)))")
   }
   exit(0)
 }
@@ -73,10 +96,6 @@ private func fail(_ tool: String, _ reason: String) -> Never {
   let line = reason.split(whereSeparator: \.isNewline).joined(separator: " ")
   writeError("\(tool): \(line)\n")
   exit(1)
-}
-
-public func writeError(_ text: String) {
-  FileHandle.standardError.write(Data(text.utf8))
 }
 
 /// A value given on the command line that cannot be, in the same form as an error about a file.

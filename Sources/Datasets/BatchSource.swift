@@ -2,6 +2,7 @@
 
 import Artifacts
 import Synchronization
+import Torch
 
 /// Images with their targets, ready for tensors.
 public struct Batch: Sendable {
@@ -104,7 +105,7 @@ private final class EpochPermutations: Sendable {
   func permutation(ofEpoch epoch: Int) -> [Int] {
     made.withLock { made in
       if let permutation = made[epoch] { return permutation }
-      var random = RandomStream(seed: seed, position: UInt64(epoch))
+      var random = RandomStream(seed: seed, .order, index: epoch)
       let permutation = (0..<count).shuffled(using: &random)
       // Batches that are made at the same time may belong to two epochs.
       made = made.filter { $0.key == epoch - 1 }
@@ -163,7 +164,7 @@ public struct BatchSource: Sendable {
     let original = PixelSize(height: info.height, width: info.width)
     var placement = Placement.centred(original, in: size)
     if augments {
-      var random = RandomStream(seed: ~seed, position: UInt64(position))
+      var random = RandomStream(seed: seed, .augmentation, index: position)
       placement = Placement.random(original, in: size, using: &random)
     }
     return sample.cropped(

@@ -127,7 +127,7 @@ public func convert(
       dataset.splits.reduce(total) { $0 + plan.range(ofShard: number, in: $1.names.count).count }
     })
   // One that is there shows shards that are about to change.
-  if !open.isEmpty { try OutputFile.remove(path) }
+  if !open.isEmpty { try OutputFile.remove(path, .artifact(.dataset)) }
   for number in open {
     try run.write(
       plan.path(ofShard: number, besideMaster: path), shard: plan.shard(number)

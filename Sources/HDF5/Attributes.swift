@@ -150,14 +150,14 @@ extension AttributeHolder {
     }
   }
 
-  /// Writes a 1-D array of variable-length UTF-8 strings; it may be empty.
+  /// Writes a 1-D array of UTF-8 strings of one length, padded with zeros; it may be empty.
   public func setAttribute(_ name: String, _ values: [String]) throws {
     let place = handle.place.attribute(name)
     try place.checkStrings(values)
-    let type = try place.stringType(length: chdf5_variable_length())
+    let type = try place.stringType(of: values)
     defer { H5Tclose(type) }
     try writeAttribute(name, type: type, shape: [values.count]) { id in
-      withCStrings(values) { H5Awrite(id, type, $0) }
+      H5Awrite(id, type, paddedStrings(values, length: H5Tget_size(type)))
     }
   }
 

@@ -27,6 +27,11 @@ public struct ChunkCodec: Sendable {
     }
   }
 
+  /// Whether packed bytes can stand for a whole chunk.
+  public func fits(packed: Int) -> Bool {
+    count <= max(Dataset.alwaysAllowed, packed * Dataset.largestExpansion)
+  }
+
   /// Unpacks a chunk into memory of ``count`` bytes; false when the bytes are damaged.
   public func unpack(_ packed: [UInt8], into values: UnsafeMutableRawBufferPointer) -> Bool {
     guard values.count == count else { return false }
@@ -120,8 +125,8 @@ extension Dataset {
     }
     let size = H5Tget_size(type)
     return ChunkCodec(
-      count: chunk.reduce(size, *), elementSize: size, shuffles: shuffles && size > 1,
-      deflateLevel: level)
+      count: try handle.place.valueCount([size] + chunk), elementSize: size,
+      shuffles: shuffles && size > 1, deflateLevel: level)
   }
 
   /// The packed bytes of the chunk that starts with a row; nil where none was written, or where a
@@ -131,13 +136,17 @@ extension Dataset {
     var size: hsize_t = 0
     try handle.call("read") { H5Dget_chunk_storage_size($0, start, &size) }
     guard size > 0 else { return nil }
-    try handle.place.checkMemory(Int(clamping: size), of: 1)
+    var fileSize: hsize_t = 0
+    try handle.root.call("read") { H5Fget_filesize($0, &fileSize) }
+    guard size <= fileSize, let size = Int(exactly: size) else {
+      throw handle.place.error("has a chunk of \(size) bytes in a file of \(fileSize)")
+    }
     var mask: UInt32 = 0
-    let bytes = try [UInt8](unsafeUninitializedCapacity: Int(size)) { memory, initialized in
+    let bytes = try [UInt8](unsafeUninitializedCapacity: size) { memory, initialized in
       try handle.call("read") {
         H5Dread_chunk($0, chdf5_default(), start, &mask, memory.baseAddress)
       }
-      initialized = Int(size)
+      initialized = size
     }
     return mask == 0 ? bytes : nil
   }

@@ -1,6 +1,7 @@
 // Reads and writes datasets: whole, or one slab (a box inside the shape) at a time.
 
 import CHDF5
+import Synchronization
 
 /// A dataset: an array of numbers or strings of a fixed shape, in row-major order.
 public final class Dataset: AttributeHolder {
@@ -11,7 +12,8 @@ public final class Dataset: AttributeHolder {
   public let elementType: ElementType
   /// The size of a chunk in each dimension; nil when not chunked.
   public let chunk: [Int]?
-  /// Whether the values lie in other datasets. Those that are missing there read as fill values.
+  /// Whether the values lie in other datasets, which ``virtualBlocks()`` names. They are not read
+  /// through this one.
   public let isVirtual: Bool
   /// The absolute path.
   public var path: String { handle.place.path }
@@ -20,16 +22,23 @@ public final class Dataset: AttributeHolder {
   /// The number of values in the shape.
   public let count: Int
   private let type: StoredType
+  /// Bytes, once they were asked for: counting chunks takes time.
+  private let stored = Mutex<UInt64?>(nil)
 
   init(_ handle: Handle) throws {
     let place = handle.place
+    let creation = try handle.call("open") { H5Dget_create_plist($0) }
+    defer { H5Pclose(creation) }
+    let layout = H5Pget_layout(creation)
+    guard H5Pget_external_count(creation) == 0 else {
+      throw place.error("keeps its values in another file, which is not read")
+    }
+    // Before libhdf5 looks for their size in other files.
+    if layout == H5D_VIRTUAL { try place.checkVirtualSources(creation) }
     let space = try handle.call("open") { H5Dget_space($0) }
     defer { H5Sclose(space) }
     let type = try handle.call("open") { H5Dget_type($0) }
     defer { H5Tclose(type) }
-    let creation = try handle.call("open") { H5Dget_create_plist($0) }
-    defer { H5Pclose(creation) }
-    let layout = H5Pget_layout(creation)
     let shape = try place.shape(of: space)
 
     self.handle = handle
@@ -73,6 +82,7 @@ public final class Dataset: AttributeHolder {
     let total = try checkSlab(offset, count)
     try self.type.requireNumber(T.typeName, at: handle.place)
     try handle.place.checkMemory(total, of: MemoryLayout<T>.stride)
+    try checkStored(total)
     return try [T](unsafeUninitializedCapacity: total) { memory, initialized in
       try read(into: .init(rebasing: memory[..<total]), offset: offset, count: count)
       initialized = total
@@ -87,6 +97,7 @@ public final class Dataset: AttributeHolder {
     let total = try checkSlab(offset, count)
     try type.requireNumber(T.typeName, at: handle.place)
     try checkCount(memory.count, total)
+    try checkStored(total)
     try withSlab(offset, count) { memorySpace, fileSpace in
       try handle.call("read") {
         let type = T.elementType.nativeID
@@ -99,6 +110,7 @@ public final class Dataset: AttributeHolder {
   /// "cannot read: …".
   public func readStrings() throws -> [String] {
     try type.requireString(at: handle.place)
+    try checkStored(count)
     let type = try handle.call("read") { H5Dget_type($0) }
     defer { H5Tclose(type) }
     let space = try handle.call("read") { H5Dget_space($0) }
@@ -107,6 +119,39 @@ public final class Dataset: AttributeHolder {
       try handle.call("read") {
         H5Dread($0, memoryType, chdf5_all(), chdf5_all(), chdf5_default(), memory)
       }
+    }
+  }
+
+  /// What one stored byte can stand for at most: deflate's best ratio (zlib's documentation, 1032:1).
+  static let largestExpansion = 1032
+  /// So few bytes may be reserved whatever a file holds.
+  static let alwaysAllowed = 1 << 20
+
+  /// Throws unless the stored bytes can hold so many values, and a chunk of them: a damaged or hostile
+  /// file may claim any shape, and reserving memory for it would take down more than this program.
+  /// Values that were never written read as fill values, and so count as not there.
+  public func checkStored(_ values: Int) throws {
+    guard !isVirtual else {
+      throw handle.place.error("is virtual: its values lie in other datasets, which are not read")
+    }
+    let size = type.size
+    let (bytes, tooMany) = values.multipliedReportingOverflow(by: size)
+    let (chunkBytes, tooLarge) = (chunk ?? []).reduce((size, false)) {
+      let (product, overflow) = $0.0.multipliedReportingOverflow(by: $1)
+      return (product, $0.1 || overflow)
+    }
+    let wanted = tooMany || tooLarge ? Int.max : max(bytes, chunk == nil ? 0 : chunkBytes)
+    guard wanted > Self.alwaysAllowed else { return }
+    let held = stored.withLock { stored in
+      let size = stored ?? storageSize()
+      stored = size
+      return size
+    }
+    let (room, isPlenty) = held.multipliedReportingOverflow(by: UInt64(Self.largestExpansion))
+    guard isPlenty || UInt64(wanted) <= room else {
+      throw handle.place.error(
+        "claims \(tooMany || tooLarge ? "more" : "\(wanted)") bytes of values, more than the "
+          + "\(held) stored ones can hold")
     }
   }
 

@@ -14,6 +14,11 @@ public struct HDF5Error: Error, CustomStringConvertible, Sendable {
   /// Whether the operating system is the cause, as when a disk is full.
   let isFromSystem: Bool
 
+  static let locked = "locked by a program that is writing it"
+
+  /// Whether the file could not be opened because somebody is writing it.
+  public var isLocked: Bool { reason == Self.locked }
+
   public init(file: String, path: String, reason: String) {
     self.init(file: file, path: path, reason: reason, isFromSystem: false)
   }
@@ -75,6 +80,9 @@ struct Failure {
   let text: String
   /// All descriptions, innermost first.
   let stack: [String]
+
+  var concernsLock: Bool { stack.contains { $0.contains("unable to lock file") } }
+  var isLockedByOthers: Bool { concernsLock && [EAGAIN, EWOULDBLOCK].contains(number ?? 0) }
 
   /// Reads the stack; call it before any other libhdf5 function, which would clear the stack.
   static func latest() -> Failure {

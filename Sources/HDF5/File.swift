@@ -27,27 +27,48 @@ public final class File: Sendable {
   /// "truncated or damaged: …" or "locked by a program that is writing it".
   public static func open(_ path: String) throws -> File {
     let place = Place(file: path)
-    let access = try accessList(place)
-    defer { H5Pclose(access) }
+    forgetExternalLinks()
     silenceErrorPrinting()
     // Opening a pipe would wait for ever.
     var status = stat()
     if stat(path, &status) == 0, ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT) {
       throw place.error("is not a plain file")
     }
-    let id = H5Fopen(path, chdf5_read_only(), access)
-    if id < 0 { throw place.error(openReason(path, Failure.latest())) }
+    func attempt(locks: Bool) throws -> (id: hid_t, failure: Failure?) {
+      let access = try accessList(place, locks: locks)
+      defer { H5Pclose(access) }
+      let id = H5Fopen(path, chdf5_read_only(), access)
+      return (id, id < 0 ? Failure.latest() : nil)
+    }
+    var (id, failure) = try attempt(locks: true)
+    // Some file systems have no locks, and then nobody can hold one.
+    if let found = failure, found.concernsLock, !found.isLockedByOthers {
+      (id, failure) = try attempt(locks: false)
+    }
+    if let failure { throw place.error(openReason(path, failure)) }
     return try File(id, path: path, isWritten: false)
   }
+
+  /// A link into another file would let whoever made this one choose what of the user's is read.
+  private static func forgetExternalLinks() { _ = externalLinksForgotten }
+  private static let externalLinksForgotten: Bool = {
+    silenceErrorPrinting()
+    return H5Lunregister(H5L_TYPE_EXTERNAL) >= 0
+  }()
 
   /// Creates a file, or empties an existing one, in a format that HDF5 1.8 and later read.
   ///
   /// Throws "no such folder", "is a folder", "permission denied", or the system's reason.
   ///
-  /// - Parameter holdsVirtual: whether it may hold virtual datasets, which HDF5 1.10 and later read.
-  public static func create(_ path: String, holdsVirtual: Bool = false) throws -> File {
+  /// - Parameters:
+  ///   - holdsVirtual: whether it may hold virtual datasets, which HDF5 1.10 and later read.
+  ///   - locks: whether libhdf5 keeps other programs out while it writes.
+  public static func create(_ path: String, holdsVirtual: Bool = false, locks: Bool = true) throws
+    -> File
+  {
     let place = Place(file: path)
-    let access = try accessList(place)
+    forgetExternalLinks()
+    let access = try accessList(place, locks: locks)
     defer { H5Pclose(access) }
     try makeFirstBlock(place)
     // The low bound is V18 too: only its object headers hold attributes over 64 KiB.
@@ -91,19 +112,21 @@ public final class File: Sendable {
   }
 
   /// Makes the file access list of all files: closing a file closes the objects in it.
-  private static func accessList(_ place: Place) throws -> hid_t {
+  private static func accessList(_ place: Place, locks: Bool) throws -> hid_t {
     var isThreadSafe = false
     try place.check("open") { H5is_library_threadsafe(&isThreadSafe) }
     guard isThreadSafe else { throw place.error("libhdf5 was built without thread safety") }
     let list = try place.check("open") { H5Pcreate(chdf5_file_access()) }
     H5Pset_fclose_degree(list, H5F_CLOSE_STRONG)
+    H5Pset_file_locking(list, locks, true)
     return list
   }
 
   /// Makes the file if need be and has the system set aside its first block; libhdf5 is left in
   /// disorder, up to a crash at exit, if it cannot write a new file at all.
   private static func makeFirstBlock(_ place: Place) throws {
-    let descriptor = Foundation.open(place.file, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    let descriptor = Foundation.open(
+      place.file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o666)
     let failure = descriptor < 0 ? errno : posix_fallocate(descriptor, 0, 4096)
     if descriptor >= 0 { Foundation.close(descriptor) }
     switch failure {
@@ -117,9 +140,7 @@ public final class File: Sendable {
     var isFolder: ObjCBool = false
     let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     if isFolder.boolValue { return "is a folder" }
-    if failure.stack.contains(where: { $0.contains("unable to lock file") }) {
-      return "locked by a program that is writing it"
-    }
+    if failure.isLockedByOthers { return HDF5Error.locked }
     if let number = failure.number {
       return number == ENOENT || number == ENOTDIR ? "no such file" : reason(number)
     }

@@ -37,9 +37,10 @@ public final class Group: AttributeHolder {
     return try Dataset(Handle(id, at: place, in: handle, flush: H5Dflush, close: H5Dclose))
   }
 
-  /// Whether there is a group or dataset at a relative path; false if its links lead nowhere.
+  /// Whether there is a group or dataset at a relative path, or a link into another file, which
+  /// opening refuses; false if links lead nowhere.
   public func contains(_ name: String) -> Bool {
-    (try? kind(name)) != nil
+    do { return try kind(name) != nil } catch { return true }
   }
 
   /// The names of everything in the group, links included, sorted bytewise.
@@ -117,22 +118,23 @@ public final class Group: AttributeHolder {
     return try makeDataset(name, T.elementType.nativeID, shape, creation)
   }
 
-  /// Creates a 1-D dataset of variable-length UTF-8 strings, and the groups on the way to it.
+  /// Creates a 1-D dataset of UTF-8 strings of one length, padded with zeros, and the groups on the way
+  /// to it: those of variable length would lie in a heap, where a damaged byte crashes libhdf5.
   /// Throws "already exists", or "string 3 contains a zero byte".
   @discardableResult
   public func writeStrings(_ name: String, _ values: [String]) throws -> Dataset {
     let place = handle.place.child(name)
     try place.checkStrings(values)
-    let type = try place.stringType(length: chdf5_variable_length())
+    let type = try place.stringType(of: values)
     defer { H5Tclose(type) }
     let creation = try creationList(chdf5_dataset_create(), at: place)
     defer { H5Pclose(creation) }
     let dataset = try makeDataset(name, type, [values.count], creation)
     if !values.isEmpty {
       try dataset.handle.call("write") { id in
-        withCStrings(values) {
-          H5Dwrite(id, type, chdf5_all(), chdf5_all(), chdf5_default(), $0)
-        }
+        H5Dwrite(
+          id, type, chdf5_all(), chdf5_all(), chdf5_default(),
+          paddedStrings(values, length: H5Tget_size(type)))
       }
     }
     return dataset
@@ -197,7 +199,16 @@ public final class Group: AttributeHolder {
         H5Lexists($0, prefix, chdf5_default())
       }
       if hasLink == 0 && step != "." { return nil }
-      // A failure is a link to nowhere, such as an external one whose file is missing.
+      if step != "." {
+        var link = H5L_info_t()
+        try handle.call("look up", at: place) {
+          H5Lget_info($0, prefix, &link, chdf5_default())
+        }
+        guard link.type == H5L_TYPE_HARD || link.type == H5L_TYPE_SOFT else {
+          throw place.error("is a link into another file, which is not followed")
+        }
+      }
+      // A failure is a link to nowhere.
       var leads: htri_t = 0
       try handle.call("look up", at: place) { id -> herr_t in
         leads = H5Oexists_by_name(id, prefix, chdf5_default())

@@ -17,6 +17,13 @@ extension Place {
     return type
   }
 
+  /// Makes the type of UTF-8 strings that are padded with zeros to the length of the longest one.
+  func stringType(of values: [String]) throws -> hid_t {
+    let type = try stringType(length: max(1, values.map(\.utf8.count).max() ?? 1))
+    H5Tset_strpad(type, H5T_STR_NULLPAD)
+    return type
+  }
+
   /// Throws if a string cannot be stored: in HDF5 a zero byte ends a string.
   func checkStrings(_ values: [String]) throws {
     for (index, value) in values.enumerated() where value.utf8.contains(0) {
@@ -75,18 +82,9 @@ extension Place {
   }
 }
 
-/// Calls `body` with the strings as an array of C strings.
-func withCStrings<R>(
-  _ values: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) throws -> R
-) rethrows -> R {
-  var bytes: [CChar] = []
-  var starts: [Int] = []
-  for value in values {
-    starts.append(bytes.count)
-    bytes += value.utf8CString
-  }
-  return try bytes.withUnsafeBufferPointer { bytes in
-    let pointers = starts.map { start in bytes.baseAddress.map { $0 + start } }
-    return try pointers.withUnsafeBufferPointer { try body($0.baseAddress) }
+/// Strings end to end, each padded with zero bytes.
+func paddedStrings(_ values: [String], length: Int) -> [UInt8] {
+  values.flatMap { value in
+    Array(value.utf8) + [UInt8](repeating: 0, count: length - value.utf8.count)
   }
 }

@@ -99,8 +99,11 @@ public enum ElementType: Sendable, Equatable, CustomStringConvertible {
 struct StoredType: Sendable {
   let element: ElementType
   let isNumber: Bool
+  /// Bytes of a stored value.
+  let size: Int
 
   init(_ type: hid_t) {
+    size = H5Tget_size(type)
     element = ElementType(of: type)
     isNumber = [H5T_INTEGER, H5T_FLOAT].contains(H5Tget_class(type))
   }

@@ -56,6 +56,25 @@ extension Group {
   }
 }
 
+extension Place {
+  /// Throws for sources without an end or with a number in their name: libhdf5 would open files to
+  /// learn the size.
+  func checkVirtualSources(_ creation: hid_t) throws {
+    var count = 0
+    try check("open") { H5Pget_virtual_count(creation, &count) }
+    for index in 0..<count {
+      let space = try check("open") { H5Pget_virtual_vspace(creation, index) }
+      defer { H5Sclose(space) }
+      let rank = H5Sget_simple_extent_ndims(space)
+      var low = [hsize_t](repeating: 0, count: max(1, Int(rank)))
+      var high = low
+      guard rank > 0, H5Sget_select_bounds(space, &low, &high) >= 0,
+        high.allSatisfy({ $0 < hsize_t.max - 1 })
+      else { throw error("is virtual with no end, which is not read") }
+    }
+  }
+}
+
 extension Dataset {
   /// The blocks of rows that a virtual dataset is made of; nil for one that is made in another way.
   public func virtualBlocks() throws -> [VirtualBlock]? {

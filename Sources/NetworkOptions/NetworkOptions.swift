@@ -12,7 +12,19 @@ public enum DeviceChoice: String, ExpressibleByArgument, CaseIterable, Sendable 
   case cpu, cuda, auto
 }
 
-extension Precision: ExpressibleByArgument {}
+public enum PrecisionChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
+  case float32, bfloat16, auto
+
+  /// Nil to let the device decide.
+  var precision: Precision? {
+    switch self {
+    case .float32: .float32
+    case .bfloat16: .bfloat16
+    case .auto: nil
+    }
+  }
+}
+
 extension SampleOrder: ExpressibleByArgument {}
 extension PixelSize: ExpressibleByArgument {}
 
@@ -21,15 +33,27 @@ public struct MachineOptions: ParsableArguments {
   @Option(help: "Where the network runs: cpu, cuda or auto.")
   public var device = DeviceChoice.cpu
 
-  @Option(help: "Arithmetic of the network: float32, or bfloat16 where that is safe.")
-  public var precision = Precision.float32
+  @Option(
+    help: """
+      Arithmetic of the network: float32, bfloat16 where that is safe, or auto: bfloat16 where the \
+      processor or GPU calculates in it.
+      """)
+  public var precision = PrecisionChoice.auto
 
   public init() {}
 
-  /// Settles the process's threads and memory.
-  public func prepare(_ common: CommonOptions) throws -> Machine {
-    try Machine.prepare(
-      device: device.rawValue, precision: precision, threads: common.threadCount)
+  /// Settles the process's threads and memory, and says what will be slow.
+  public func prepare(_ common: CommonOptions, _ tool: String) throws -> Machine {
+    common.warnOfThreads(tool)
+    let machine = try Machine.prepare(
+      device: device.rawValue, precision: precision.precision, threads: common.threadCount)
+    if precision == .bfloat16, !machine.device.calculatesInBFloat16 {
+      common.warn(
+        tool,
+        "--precision bfloat16: this processor has no such arithmetic; it is emulated, and slower than "
+          + "float32")
+    }
+    return machine
   }
 }
 

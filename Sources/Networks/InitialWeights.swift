@@ -9,23 +9,23 @@ extension SceneNet {
   public convenience init(_ architecture: Architecture, seed: UInt64, on device: Device = .cpu)
     throws
   {
-    let generator = try Generator(seed: seed)
     var parameters: [String: Tensor] = [:]
-    for parameter in architecture.parameters {
+    for (index, parameter) in architecture.parameters.enumerated() {
       let shape = parameter.shape
+      let stream = RandomStream(seed: seed, .initialWeights, index: index)
       parameters[parameter.name] =
         switch (parameter.role, parameter.owner) {
         case (.convolution, .backbone):
-          try Tensor.normal(deviation: 0.01, shape: shape, using: generator)
+          try Tensor.normal(deviation: 0.01, shape: shape, stream: stream)
         case (.batchNormWeight, _):
           try Tensor.full(1, shape: shape)
         case (.batchNormBias, _):
           try Tensor.full(0, shape: shape)
         case (.convolution, .head):
           // √(6 / ((1 + a²) · fan-in)) with a = √5.
-          try uniform(shape, fanIn: shape[1...].reduce(1, *), generator)
+          try uniform(shape, fanIn: shape[1...].reduce(1, *), stream)
         case (.bias(let fanIn), _):
-          try uniform(shape, fanIn: fanIn, generator)
+          try uniform(shape, fanIn: fanIn, stream)
         }
     }
     var buffers: [String: Tensor] = [:]
@@ -40,20 +40,20 @@ extension SceneNet {
   /// Draws the prunable weights anew, Xavier-normal (Glorot & Bengio 2010): variance
   /// 2 / (fan-in + fan-out). The published flow scores such a copy before training.
   public func reinitializeXavier(seed: UInt64) throws {
-    let generator = try Generator(seed: seed)
     try withoutGradients {
-      for (description, tensor) in parameters where description.isPrunable {
+      for (index, (description, tensor)) in parameters.enumerated() where description.isPrunable {
         let shape = description.shape
         let fans = (shape[0] + shape[1]) * shape[2] * shape[3]
         try tensor.assign(
           Tensor.normal(
-            deviation: (2 / Double(fans)).squareRoot(), shape: shape, using: generator))
+            deviation: (2 / Double(fans)).squareRoot(), shape: shape,
+            stream: RandomStream(seed: seed, .xavierWeights, index: index)))
       }
     }
   }
 }
 
-private func uniform(_ shape: [Int], fanIn: Int, _ generator: Generator) throws -> Tensor {
+private func uniform(_ shape: [Int], fanIn: Int, _ stream: RandomStream) throws -> Tensor {
   let bound = 1 / Double(fanIn).squareRoot()
-  return try Tensor.uniform(-bound, bound, shape: shape, using: generator)
+  return try Tensor.uniform(-bound, bound, shape: shape, stream: stream)
 }

@@ -58,13 +58,13 @@ public final class SceneNet {
   /// - Parameters:
   ///   - images: N×3×H×W, normalised as ``Architecture/Input`` says.
   ///   - training: batch statistics in batch-norm, and dropout in the heads.
-  ///   - generator: where dropout's randomness comes from; none is needed without dropout.
-  public func predictions(for images: Tensor, training: Bool, using generator: Generator?) throws
+  ///   - dropout: where dropout's randomness comes from; none is needed without dropout.
+  public func predictions(for images: Tensor, training: Bool, using dropout: DropoutStreams?) throws
     -> [Tensor]
   {
     let features = try backbone(images, training)
     return try architecture.heads.indices.map {
-      try head($0, features, dropout: training ? generator : nil)
+      try head($0, features, dropout: training ? dropout : nil)
     }
   }
 
@@ -91,12 +91,12 @@ public final class SceneNet {
     return x
   }
 
-  private func head(_ index: Int, _ features: Tensor, dropout generator: Generator?) throws
+  private func head(_ index: Int, _ features: Tensor, dropout streams: DropoutStreams?) throws
     -> Tensor
   {
     func dropped(_ x: Tensor) throws -> Tensor {
-      guard let generator else { return x }
-      return try x.droppedOut(architecture.dropout, using: generator)
+      guard let streams else { return x }
+      return try x.droppedOut(architecture.dropout, using: streams)
     }
     let outputs = try architecture.branches(ofHead: index).map { branch in
       func convolution(_ conv: String, _ x: Tensor, dilation: Int = 1, padding: Int = 0) throws

@@ -6,13 +6,20 @@ import Foundation
 /// (tensorflow/core/util/event.proto) in TFRecord frames (length, masked CRC-32C of the length,
 /// message, masked CRC-32C of the message; all little-endian).
 public final class EventLog {
-  private let handle: FileHandle
+  private let descriptor: Int32
   private let path: String
+  /// Bytes in the file.
+  private var written = 0
+  /// Records that could not be written yet.
+  private var waiting: [UInt8] = []
+
+  /// What is kept for a disk that may have room again.
+  private static let mostWaiting = 16 << 20
 
   /// - Parameters:
   ///   - folder: made when it does not exist.
   ///   - firstStep: TensorBoard forgets what earlier files of the folder say of this step and later.
-  /// - Throws: ``EventLogError`` when the folder or the file cannot be written.
+  /// - Throws: ``EventLogError`` when the folder or the file cannot be made.
   public init(folder: String, firstStep: Int) throws {
     let now = Date().timeIntervalSince1970
     path =
@@ -21,11 +28,11 @@ public final class EventLog {
     do {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true)
-      try Data().write(to: URL(fileURLWithPath: path))
-      handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
     } catch {
-      throw EventLogError(folder, error)
+      throw EventLogError(folder, error.localizedDescription)
     }
+    descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw EventLogError(path, String(cString: strerror(errno))) }
     var version = Message()
     version.add(1, now)
     version.add(3, "brain.Event:2")
@@ -40,9 +47,12 @@ public final class EventLog {
     try append(start)
   }
 
-  deinit { try? handle.close() }
+  deinit { close(descriptor) }
 
   /// Adds the values of one step.
+  ///
+  /// - Throws: ``EventLogError`` when the file cannot be written now; the values wait, and are written
+  ///   with the next ones.
   public func add(_ scalars: [(tag: String, value: Double)], step: Int) throws {
     var summary = Message()
     for (tag, value) in scalars {
@@ -65,10 +75,17 @@ public final class EventLog {
     record.bytes += Message.littleEndian(maskedCRC32C(length))
     record.bytes += message.bytes
     record.bytes += Message.littleEndian(maskedCRC32C(message.bytes))
-    do {
-      try handle.write(contentsOf: Data(record.bytes))
-    } catch {
-      throw EventLogError(path, error)
+    // What is later than all that may wait is lost.
+    if waiting.count < Self.mostWaiting { waiting += record.bytes }
+    // At a place of their own: what a full disk took half of is written over.
+    while !waiting.isEmpty {
+      let count = waiting.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, written) }
+      if count > 0 {
+        written += count
+        waiting.removeFirst(count)
+      } else if errno != EINTR {
+        throw EventLogError(path, String(cString: strerror(errno)))
+      }
     }
   }
 }
@@ -76,8 +93,8 @@ public final class EventLog {
 public struct EventLogError: Error, CustomStringConvertible {
   public let description: String
 
-  fileprivate init(_ path: String, _ error: any Error) {
-    description = "\(path): cannot write: \(error.localizedDescription)"
+  fileprivate init(_ path: String, _ reason: String) {
+    description = "\(path): cannot write: \(reason)"
   }
 }
 

@@ -49,17 +49,14 @@ public struct ImportanceScores {
 
   /// One tensor per weight tensor, of its shape; at least 0, not normalised.
   ///
-  /// - Parameter seeds: of the random scores, one per weight tensor, so that tasks draw the same
-  ///   ones for a tensor that they share.
-  public func scores(seeds: [UInt64]) throws -> [Tensor] {
+  /// - Parameter streams: of the random scores, one per weight tensor.
+  public func scores(streams: [RandomStream]) throws -> [Tensor] {
     switch criterion {
     case .static: sums
     case .taylor: try zip(weights, sums).map { try $1 * ($0 * $0) }
     case .magnitude: try weights.map { try $0.abs() }
     case .random:
-      try zip(weights, seeds).map {
-        try Tensor.uniform(0, 1, shape: $0.shape, using: Generator(seed: $1))
-      }
+      try zip(weights, streams).map { try Tensor.uniform(0, 1, shape: $0.shape, stream: $1) }
     }
   }
 }

@@ -35,12 +35,11 @@ public enum Precision: String, Sendable, CaseIterable {
 }
 
 /// Runs `body` in the given precision: bfloat16 means libtorch's autocast, which casts
-/// convolutions and keeps reductions and losses in float32.
+/// convolutions and keeps reductions and losses in float32. Scopes nest.
 public func withPrecision<Result>(
   _ precision: Precision, on device: Device, _ body: () throws -> Result
 ) rethrows -> Result {
-  guard precision == .bfloat16 else { return try body() }
-  ct_begin_bfloat16(device.raw)
-  defer { ct_end_bfloat16(device.raw) }
+  let before = ct_begin_precision(device.raw, precision == .bfloat16)
+  defer { ct_end_precision(device.raw, before) }
   return try body()
 }

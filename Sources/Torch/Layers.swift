@@ -33,9 +33,10 @@ extension Tensor {
   }
 
   /// Zeroes each element with `probability` and scales the others by 1/(1 − probability).
-  public func droppedOut(_ probability: Double, using generator: Generator) throws -> Tensor {
+  /// Which ones follows from their place in N×C×H×W order, not from how memory is laid out.
+  public func droppedOut(_ probability: Double, using streams: DropoutStreams) throws -> Tensor {
     guard probability > 0 else { return self }
-    return try returning { ct_dropout(&$0, raw, probability, generator.raw) }
+    return try returning { ct_dropout(&$0, raw, probability, streams.next().key) }
   }
 
   /// Divides by the L2 norm along `dimension` (at least 1e-12).

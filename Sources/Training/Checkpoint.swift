@@ -37,15 +37,15 @@ extension Trainer {
 
   /// Takes weights, moments, masks and history from a checkpoint.
   ///
-  /// - Throws: ``ArtifactError`` naming what does not fit the network.
+  /// - Throws: ``ArtifactError`` naming what does not fit the network; then nothing has changed.
   func restore(_ file: ModelFile, _ state: TrainingState) throws {
     let reader = file.reader
-    func assign(
-      _ arrays: [NamedArray], to tensors: [(name: String, tensor: Tensor)], _ group: String
-    )
-      throws
-    {
-      let byName = Dictionary(uniqueKeysWithValues: arrays.map { ($0.name, $0) })
+    // All is looked at before anything changes, so that what does not fit leaves the trainer as it is.
+    var assignments: [(Tensor, NamedArray)] = []
+    func plan(
+      _ arrays: [NamedArray], for tensors: [(name: String, tensor: Tensor)], _ group: String
+    ) throws {
+      let byName = Dictionary(arrays.map { ($0.name, $0) }) { first, _ in first }
       for (name, tensor) in tensors {
         guard let array = byName[name] else {
           throw reader.error("/\(group)/\(name)", "missing dataset")
@@ -53,32 +53,41 @@ extension Trainer {
         guard array.shape == tensor.shape else {
           throw reader.error("/\(group)/\(name)", "has another shape than the network's")
         }
-        try tensor.assign(array.tensor())
+        assignments.append((tensor, array))
       }
     }
     let names = network.parameters.map(\.description.name)
+    try plan(
+      file.model.parameters, for: network.parameters.map { ($0.description.name, $0.tensor) },
+      "parameters")
+    try plan(file.model.buffers, for: network.buffers, "buffers")
+    try plan(
+      state.firstMoments, for: Array(zip(names, optimizer.firstMoments)), "optimizer/first_moment")
+    try plan(
+      state.secondMoments, for: Array(zip(names, optimizer.secondMoments)),
+      "optimizer/second_moment")
+    let masks = file.model.masks
+    let dynamic: DynamicMasks?
+    do {
+      dynamic = try settings.dynamic.map {
+        try DynamicMasks(masks, of: network, $0, targetDensities: state.targetDensities)
+      }
+      try checkMasks(masks)
+    } catch let error as NetworkError {
+      throw reader.error("/masks/\(error.name)", error.reason)
+    }
+    let history = try file.history(tasks: tasks.names)
     try withoutGradients {
-      try assign(
-        file.model.parameters, to: network.parameters.map { ($0.description.name, $0.tensor) },
-        "parameters")
-      try assign(file.model.buffers, to: network.buffers, "buffers")
-      try assign(
-        state.firstMoments, to: Array(zip(names, optimizer.firstMoments)), "optimizer/first_moment")
-      try assign(
-        state.secondMoments, to: Array(zip(names, optimizer.secondMoments)),
-        "optimizer/second_moment")
+      for (tensor, array) in assignments { try tensor.assign(array.tensor()) }
       for count in optimizer.steps {
         try count.assign(Tensor.full(Double(state.step), shape: []))
       }
     }
     step = state.step
-    masks = file.model.masks
-    if let settings = settings.dynamic {
-      dynamic = try DynamicMasks(
-        masks, of: network, settings, targetDensities: state.targetDensities)
-    }
+    self.masks = masks
+    self.dynamic = dynamic
     try maskNetwork()
-    if let recorded = try file.history(tasks: tasks.names) { history = recorded }
-    secondsBefore = history.seconds.last ?? 0
+    if let history { self.history = history }
+    secondsBefore = self.history.seconds.last ?? 0
   }
 }

@@ -81,13 +81,13 @@ public func scoreImportance(
   let scorer = try Scorer(network, settings)
   var losses = [Double](repeating: 0, count: scorer.network.tasks.count)
   var empty = EmptyTargets(tasks.names)
-  let dropout = try Generator(seed: settings.seed, on: settings.machine.device)
   let loader = BatchLoader(source)
   for done in 0..<settings.batches {
     let batch = try TensorBatch(
       loader.next(), tasks: tasks.descriptions, on: settings.machine.device)
     let taskLosses = try tasks.losses(
-      of: network, on: batch, precision: settings.machine.precision, dropout: dropout)
+      of: network, on: batch, precision: settings.machine.precision,
+      dropout: DropoutStreams(RandomStream(seed: settings.seed, .dropoutInScoring, index: done)))
     empty.count(taskLosses)
     let scored = settings.joint ? [try tasks.weightedSum(taskLosses)] : taskLosses
     let last = scored.lastIndex { $0 != nil }
@@ -133,11 +133,14 @@ private struct Scorer {
   }
 
   func results(losses: [Double]?) throws -> [TaskScores] {
-    let seeds = Dictionary(
-      uniqueKeysWithValues: network.layers.enumerated().map { ($1.name, seed &+ UInt64($0)) })
+    // Tasks that share a layer draw the same random scores for it.
+    let streams = Dictionary(
+      uniqueKeysWithValues: network.layers.enumerated().map {
+        ($1.name, RandomStream(seed: seed, .randomScores, index: $0))
+      })
     return try network.tasks.indices.map { task in
       let layers = network.layers(ofTask: task)
-      let tensors = try sums[task].scores(seeds: layers.map { seeds[$0.name] ?? seed })
+      let tensors = try sums[task].scores(streams: layers.compactMap { streams[$0.name] })
       return TaskScores(
         task: network.tasks[task], loss: losses?[task],
         scores: try zip(layers, tensors).map { try NamedArray($0.name, $1) })

@@ -19,10 +19,16 @@ public struct Machine: Sendable {
   ///
   /// - Parameters:
   ///   - device: cpu, cuda, or auto for cuda where there is one.
+  ///   - precision: nil for bfloat16 where the device calculates in it, else float32.
   ///   - threads: nil for libtorch's choice, a thread per core.
   /// - Throws: ``TorchError`` when cuda is asked for and absent.
-  public static func prepare(device: String, precision: Precision, threads: Int?) throws -> Machine
+  public static func prepare(device: String, precision: Precision?, threads: Int?) throws -> Machine
   {
+    func machine(on device: Device) -> Machine {
+      Machine(
+        device: device, precision: precision ?? (device.calculatesInBFloat16 ? .bfloat16 : .float32)
+      )
+    }
     Runtime.keepFreedMemory()
     if let threads { try Runtime.setThreads(threads) }
     switch device {
@@ -30,11 +36,11 @@ public struct Machine: Sendable {
       guard Device.cudaIsAvailable else {
         throw TorchError("--device cuda: this libtorch or this machine has no CUDA")
       }
-      return Machine(device: .cuda, precision: precision)
+      return machine(on: .cuda)
     case "auto" where Device.cudaIsAvailable:
-      return Machine(device: .cuda, precision: precision)
+      return machine(on: .cuda)
     default:
-      return Machine(device: .cpu, precision: precision)
+      return machine(on: .cpu)
     }
   }
 }

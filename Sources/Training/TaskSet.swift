@@ -55,7 +55,7 @@ public struct TaskSet: Sendable {
   /// Each task's loss on one batch, from one forward pass; nil where the batch has no valid pixel.
   func losses(
     of network: SceneNet, on batch: TensorBatch, training: Bool = true, precision: Precision,
-    dropout: Generator?
+    dropout: DropoutStreams?
   ) throws -> [Tensor?] {
     let predictions = try withPrecision(precision, on: network.device) {
       try network.predictions(

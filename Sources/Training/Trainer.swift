@@ -73,7 +73,7 @@ public final class Trainer {
     let batch = try nextBatch()
     let losses = try tasks.losses(
       of: network, on: batch, precision: settings.machine.precision,
-      dropout: dropoutGenerator())
+      dropout: DropoutStreams(RandomStream(seed: settings.seed, .dropoutInTraining, index: step)))
     empty.count(losses)
     let values = try finiteValues(losses)
     let rate = settings.learningRate(at: step)
@@ -81,8 +81,10 @@ public final class Trainer {
       let (gradients, wishes) = try gradientsAndWishes(losses)
       try optimize(gradients, rate)
       try grow(wishes, update)
-    } else if let total = try tasks.weightedSum(losses) {
-      try optimize(total.gradients(of: parameters), rate)
+    } else {
+      // Without a valid pixel the loss is 0, and so is its gradient; a step it is all the same.
+      let gradients = try tasks.weightedSum(losses)?.gradients(of: parameters)
+      try optimize(gradients ?? parameters.map { _ in nil }, rate)
     }
     step += 1
     try dropForTheLastTime()
@@ -103,12 +105,6 @@ public final class Trainer {
     return try TensorBatch(loader.next(), tasks: tasks.descriptions, on: settings.machine.device)
   }
 
-  /// A step's random numbers are a function of seed and step, so that a resumed run draws the same.
-  private func dropoutGenerator() throws -> Generator {
-    try Generator(
-      seed: settings.seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(step), on: settings.machine.device)
-  }
-
   private func finiteValues(_ losses: [Tensor?]) throws -> [Double] {
     try zip(tasks.names, losses).map { task, loss in
       let value = try loss?.item() ?? 0
@@ -127,6 +123,9 @@ public final class Trainer {
       try optimizer.step(gradients, learningRate: rate)
     }
   }
+
+  /// - Throws: ``NetworkError`` for a mask that does not fit.
+  func checkMasks(_ masks: [Mask]) throws { _ = try maskedParameters(of: network, masks) }
 
   /// Brings weights and moments to 0 where the masks prune.
   func maskNetwork() throws {

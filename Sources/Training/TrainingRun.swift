@@ -14,7 +14,9 @@ public struct RunPlan: Sendable {
   public var provenance: Provenance
   /// The settings that shape the result, by option; a checkpoint made with others is refused.
   public var settings: [String: String]
+  /// Steps between two checkpoints, and the time between two; nil for none by that measure.
   public var checkpointEvery: Int?
+  public var checkpointInterval: Duration?
   public var validateEvery: Int?
   /// Whether to keep the model with the smallest validation loss; in dynamic training, from the last
   /// drop on.
@@ -24,8 +26,8 @@ public struct RunPlan: Sendable {
 
   public init(
     output: String, architecture: String, stepsBefore: Int, provenance: Provenance,
-    settings: [String: String], checkpointEvery: Int? = nil, validateEvery: Int? = nil,
-    keepsBest: Bool = false, layers: LayerTable? = nil
+    settings: [String: String], checkpointEvery: Int? = nil, checkpointInterval: Duration? = nil,
+    validateEvery: Int? = nil, keepsBest: Bool = false, layers: LayerTable? = nil
   ) {
     self.output = output
     self.architecture = architecture
@@ -33,13 +35,30 @@ public struct RunPlan: Sendable {
     self.provenance = provenance
     self.settings = settings
     self.checkpointEvery = checkpointEvery
+    self.checkpointInterval = checkpointInterval
     self.validateEvery = validateEvery
     self.keepsBest = keepsBest
     self.layers = layers
   }
 
-  public var checkpoint: String { OutputFile.path(beside: output, "-checkpoint") }
-  public var best: String { OutputFile.path(beside: output, "-best") }
+  public var checkpoint: String { Self.checkpoint(of: output) }
+  public var best: String { Self.best(of: output) }
+
+  /// The files that a run keeps beside its output.
+  public static func checkpoint(of output: String) -> String {
+    OutputFile.path(beside: output, "-checkpoint")
+  }
+  public static func best(of output: String) -> String { OutputFile.path(beside: output, "-best") }
+}
+
+/// What a run does with the checkpoint that an earlier one left.
+public enum Beginning: Sendable {
+  /// Goes on from it; fails when it is of another run.
+  case resuming
+  /// Removes it.
+  case fresh
+  /// Goes on from it where it is of this run; else it stays until the next one replaces it.
+  case resumingOrFresh
 }
 
 /// What a run tells as it goes.
@@ -47,53 +66,82 @@ public enum TrainingEvent: Sendable {
   case step(TrainingStep)
   /// Before the step that it belongs to.
   case update(TrainingHistory.MaskUpdate)
+  /// - Parameter isBest: whether this model was kept as the best so far.
   case validation(TrainingHistory.Validation, isBest: Bool)
+  /// Something could not be written now; the run goes on.
+  case warning(String)
 }
 
 /// A trainer with its files.
 public final class TrainingRun {
   public let trainer: Trainer
   public let plan: RunPlan
+  /// The validation loss of the best model that was kept.
   private var bestLoss: Double?
   /// Steps behind the checkpoint that is there.
   private var checkpointStep: Int?
+  private var lastCheckpoint = ContinuousClock.now
 
   public init(_ trainer: Trainer, _ plan: RunPlan) {
     self.trainer = trainer
     self.plan = plan
   }
 
-  /// Goes on from the run's checkpoint, where there is one.
+  /// Goes on from the run's checkpoint, where there is one, or begins afresh.
   ///
-  /// - Returns: the step to go on from; nil without a checkpoint.
-  /// - Throws: ``ArtifactError`` when the checkpoint is of another run.
-  public func resume() throws -> Int? {
-    guard FileManager.default.fileExists(atPath: plan.checkpoint) else { return nil }
+  /// - Returns: the step to go on from, nil for the first one; and why a checkpoint was left alone.
+  /// - Throws: ``ArtifactError`` when the checkpoint is of another run and that is to be told.
+  public func begin(_ beginning: Beginning) throws -> (step: Int?, notice: String?) {
+    guard FileManager.default.fileExists(atPath: plan.checkpoint) else { return (nil, nil) }
+    switch beginning {
+    case .fresh:
+      try OutputFile.remove(plan.checkpoint, .artifact(.model))
+      return (nil, nil)
+    case .resuming:
+      return (try resume(), nil)
+    case .resumingOrFresh:
+      do {
+        return (try resume(), nil)
+      } catch let error as ArtifactError {
+        return (nil, "\(error.description); starting afresh")
+      }
+    }
+  }
+
+  private func resume() throws -> Int {
     let file = try ModelFile(opening: plan.checkpoint)
     let state = try file.state()
-    try check(file.reader, state)
+    try check(file, state)
     try trainer.restore(file, state)
-    bestLoss = state.bestLoss
+    // The best model may have gone, or never been kept.
+    bestLoss = FileManager.default.fileExists(atPath: plan.best) ? state.bestLoss : nil
     checkpointStep = state.step
     return state.step
   }
 
-  private func check(_ reader: ArtifactReader, _ state: TrainingState) throws {
-    let advice = "; go on with the same settings, or without --resume"
+  private func check(_ file: ModelFile, _ state: TrainingState) throws {
+    let reader = file.reader
+    func other(_ reason: String) -> ArtifactError { reader.error("", reason) }
+    guard file.model.architecture == plan.architecture else {
+      throw other("made for another network")
+    }
     let recorded =
       (try? JSONDecoder().decode([String: String].self, from: Data(state.settings.utf8))) ?? [:]
     for option in Set(recorded.keys).union(plan.settings.keys).sorted()
     where recorded[option] != plan.settings[option] {
       let (then, now) = (recorded[option] ?? "not set", plan.settings[option] ?? "not set")
-      throw reader.error("", "made with --\(option) \(then), now \(now)\(advice)")
+      throw other("made with --\(option) \(then), now \(now)")
     }
-    for input in plan.provenance.inputs
-    where !reader.provenance.inputs.contains(where: { $0.sha256 == input.sha256 }) {
-      throw reader.error("", "made from another \(input.name)\(advice)")
+    let (then, now) = (reader.provenance.inputs, plan.provenance.inputs)
+    if let input = now.first(where: { input in !then.contains { $0.sha256 == input.sha256 } }) {
+      throw other("made without \(input.name) as it is now")
+    }
+    if let input = then.first(where: { input in !now.contains { $0.sha256 == input.sha256 } }) {
+      throw other("made with \(input.name), which is missing now")
     }
     let steps = trainer.settings.steps
     guard state.step <= steps else {
-      throw reader.error("", "made after step \(state.step), beyond --steps \(steps)\(advice)")
+      throw other("made after step \(state.step), beyond --steps \(steps)")
     }
   }
 
@@ -115,9 +163,18 @@ public final class TrainingRun {
         try report(.step(step))
         if isDue(plan.validateEvery) { try validate(report) }
         let isDone = trainer.step == trainer.settings.steps
-        let stops = isInterrupted()
-        if stops || (isDue(plan.checkpointEvery) && !isDone) { try writeCheckpoint() }
-        if stops { return false }
+        if isInterrupted() {
+          try writeCheckpoint()
+          return false
+        }
+        if !isDone, isDue(plan.checkpointEvery) || isCheckpointTime {
+          do {
+            try writeCheckpoint()
+          } catch let error as ArtifactError {
+            lastCheckpoint = .now
+            try report(.warning("\(error.description); the run goes on, and tries again"))
+          }
+        }
       }
       try ModelFile.write(plan.output, model(), provenance: plan.provenance)
     } catch let error as TrainingError {
@@ -131,6 +188,10 @@ public final class TrainingRun {
     return true
   }
 
+  private var isCheckpointTime: Bool {
+    plan.checkpointInterval.map { ContinuousClock.now - lastCheckpoint >= $0 } ?? false
+  }
+
   private func isDue(_ every: Int?) -> Bool {
     guard let every else { return false }
     return trainer.step % every == 0 || trainer.step == trainer.settings.steps
@@ -140,11 +201,14 @@ public final class TrainingRun {
     let validation = try trainer.validate()
     trainer.history.validations.append(validation)
     let isFinal = trainer.step >= trainer.settings.dynamic?.schedule.until ?? 0
-    let isBest = isFinal && validation.loss < bestLoss ?? .infinity
+    var isBest = plan.keepsBest && isFinal && validation.loss < bestLoss ?? .infinity
     if isBest {
-      bestLoss = validation.loss
-      if plan.keepsBest {
+      do {
         try ModelFile.write(plan.best, model(), provenance: plan.provenance)
+        bestLoss = validation.loss
+      } catch let error as ArtifactError {
+        isBest = false
+        try report(.warning("\(error.description); this best model is not kept"))
       }
     }
     try report(.validation(validation, isBest: isBest))
@@ -164,5 +228,6 @@ public final class TrainingRun {
     let state = try trainer.state(settings: settings, bestLoss: bestLoss)
     try ModelFile.write(plan.checkpoint, model(state), provenance: plan.provenance)
     checkpointStep = trainer.step
+    lastCheckpoint = .now
   }
 }

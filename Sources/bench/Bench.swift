@@ -44,7 +44,7 @@ struct Bench: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let machine = try machine.prepare(common)
+    let machine = try machine.prepare(common, "bench")
     let rendered = FileManager.default.temporaryDirectory.path + "/disparse-bench-\(getpid()).h5"
     defer { unlink(rendered) }
     if data == nil { try render(to: rendered) }
@@ -92,10 +92,11 @@ struct Bench: ParsableCommand {
       try inflate(path, timer)
     case .merge, .sparsity:
       let network = prunableNetwork(of: architecture)
-      let generator = try Generator(seed: 1)
       let scores = try network.tasks.indices.map {
-        try Tensor.uniform(0, 1, shape: [network.count(ofTask: $0)], using: generator)
-          .array(of: Float.self)
+        try Tensor.uniform(
+          0, 1, shape: [network.count(ofTask: $0)],
+          stream: RandomStream(seed: 1, .randomScores, index: $0)
+        ).array(of: Float.self)
       }
       let target = work == .merge ? KeepTarget.keepRatio(0.08) : .sparsity(0.9)
       for _ in 0...steps {
@@ -162,7 +163,7 @@ private final class StepTimer {
   /// - Parameter count: of steps taken together.
   func step(of count: Int = 1) {
     let now = ContinuousClock.now
-    if let last { print((now - last) / .seconds(1) / Double(count)) }
+    if let last { writeLine("\((now - last) / .seconds(1) / Double(count))") }
     last = now
   }
 }

@@ -40,7 +40,7 @@ struct CompareCommand: ParsableCommand {
   }
 
   func run() throws {
-    if let report { try OutputFile.check(report) }
+    if let report { try OutputFile.check(report, .page, inputs: metrics) }
     let models = try metrics.map(EvaluatedModel.init(opening:))
     if runs {
       common.say(try MethodComparison(models).text(inColour: Terminal.showsColour))

@@ -32,6 +32,6 @@ struct Evaluate: ParsableCommand {
 /// Writes a page beside its final name and renames it, like the other files.
 func writeReport(_ comparison: Comparison, to path: String, _ common: CommonOptions) throws {
   let (html, chartsMissing) = try Report(comparison, command: commandLine).page()
-  try OutputFile.write(html, to: path)
+  try OutputFile.write(page: html, to: path)
   if let chartsMissing { common.warn(toolName, "\(path) lacks charts: \(chartsMissing)") }
 }

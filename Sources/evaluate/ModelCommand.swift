@@ -52,10 +52,14 @@ struct ModelCommand: ParsableCommand {
   }
 
   func run() throws {
-    try OutputFile.check(output.output)
-    if let report { try OutputFile.check(report) }
-    let machine = try machine.prepare(common)
+    func checkOutputs(against inputs: [String]) throws {
+      try OutputFile.check(output.output, .artifact(.metrics), inputs: inputs)
+      if let report { try OutputFile.check(report, .page, inputs: inputs) }
+    }
+    try checkOutputs(against: [data, model])
+    let machine = try machine.prepare(common, toolName)
     let dataset = try DatasetFile(opening: data)
+    try checkOutputs(against: dataset.shards)
     let file = try ModelFile(opening: model)
     var provenance = Provenance(createdBy: "\(toolName) \(version)", command: commandLine)
     try provenance.add(dataset.reader)

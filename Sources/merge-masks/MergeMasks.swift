@@ -91,7 +91,11 @@ struct MergeMasks: ParsableCommand {
 
   func run() throws {
     _ = try Machine.prepare(device: "cpu", precision: .float32, threads: common.threads)
+    common.warnOfThreads(toolName)
     let targets = try targets()
+    for target in targets {
+      try OutputFile.check(target.path, .artifact(.masks), inputs: [scores])
+    }
     let file = try ScoresFile(opening: scores)
     let architecture = try Architecture(json: file.header.architecture, in: file.reader)
     var network = prunableNetwork(of: architecture)

@@ -51,6 +51,7 @@ func writeDataset(
   _ dataset: any ForeignDataset, _ foreign: ForeignOptions, _ common: CommonOptions,
   _ output: OutputOptions
 ) throws {
+  try OutputFile.check(output.output, .artifact(.dataset), inputs: dataset.tables)
   let settings = ConversionSettings(threads: common.threadCount, maxBad: foreign.maxBad)
   var provenance = Provenance(
     createdBy: "\(toolName) \(version)", command: recordedCommandLine(without: ["--resume"]))
@@ -89,7 +90,6 @@ func writeDataset(
         "--shards \(chosen.lowerBound)-\(chosen.upperBound - 1)",
         "there are only \(plan.count) shards of about \(shardSize) samples")
     }
-    try OutputFile.check(path)
     result = try convert(
       dataset, to: path, shards: plan, chosen: chosen, keepsDone: foreign.resume,
       settings: settings, provenance: provenance, report: report)

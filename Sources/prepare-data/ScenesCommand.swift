@@ -29,8 +29,11 @@ struct ScenesCommand: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
-    guard train >= 1, validation >= 0, test >= 0 else {
-      throw ValidationError("--train must be at least 1, --validation and --test at least 0")
+    let most = 1_000_000_000
+    guard (1...most).contains(train), (0...most).contains(validation), (0...most).contains(test)
+    else {
+      throw ValidationError(
+        "--train must be at least 1, --validation and --test at least 0, each at most \(most)")
     }
     guard (8...4096).contains(height), (8...4096).contains(width) else {
       throw ValidationError("--height and --width must be in 8...4096")
@@ -39,6 +42,7 @@ struct ScenesCommand: ParsableCommand {
   }
 
   func run() throws {
+    try OutputFile.check(output.output, .artifact(.dataset))
     let total = train + validation + test
     let options = SceneDatasetOptions(
       counts: [(.train, train), (.validation, validation), (.test, test)],

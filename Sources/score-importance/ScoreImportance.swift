@@ -68,8 +68,11 @@ struct ScoreImportance: ParsableCommand {
   }
 
   func run() throws {
-    let machine = try machine.prepare(common)
+    try OutputFile.check(
+      output.output, .artifact(.scores), inputs: [data, model].compactMap { $0 })
+    let machine = try machine.prepare(common, toolName)
     let dataset = try data.map(DatasetFile.init(opening:))
+    try OutputFile.check(output.output, .artifact(.scores), inputs: dataset?.shards ?? [])
     var provenance = Provenance(
       createdBy: "\(toolName) \(version)", command: commandLine, seed: common.seed)
     if let dataset { try provenance.add(dataset.reader) }

@@ -48,6 +48,9 @@ struct DynamicOptions: ParsableArguments {
     if let dropRate, !(0...1).contains(dropRate) {
       throw ValidationError("--drop-rate \(dropRate): must lie in [0, 1]")
     }
+    if joint, case .atLeast(let votes) = arbiter, votes > 1 {
+      throw ValidationError("--arbiter at-least:\(votes): with --joint there is one vote")
+    }
   }
 
   func settings(steps: Int) -> DynamicSettings {
@@ -75,8 +78,13 @@ struct DynamicOptions: ParsableArguments {
 struct RunOptions: ParsableArguments {
   @Option(help: "Steps between two checkpoints (default: only when interrupted).")
   var checkpointEvery: Int?
+  @Option(help: "Minutes between two checkpoints (default: only when interrupted).")
+  var checkpointMinutes: Double?
   @Flag(help: "Go on from the checkpoint beside the output, where there is one.")
   var resume = false
+  @Flag(
+    help: "Begin anew where there is a checkpoint; with --resume, only where it is of another run.")
+  var fresh = false
   @Option(help: "Steps between two looks at the validation images (default: never).")
   var validateEvery: Int?
   @Flag(help: "Keep the model with the smallest validation loss beside the output (model-best.h5).")
@@ -91,8 +99,21 @@ struct RunOptions: ParsableArguments {
     ] {
       if let value, value < 1 { throw ValidationError("\(option) \(value): must be at least 1") }
     }
+    if let checkpointMinutes, !(0...1e6).contains(checkpointMinutes) {
+      throw ValidationError("--checkpoint-minutes \(checkpointMinutes): must be in 0...1000000")
+    }
     if keepBest, validateEvery == nil {
       throw ValidationError("--keep-best needs --validate-every")
+    }
+  }
+
+  /// What to do with a checkpoint; nil where nothing was said.
+  var beginning: Beginning? {
+    switch (resume, fresh) {
+    case (true, true): .resumingOrFresh
+    case (true, false): .resuming
+    case (false, true): .fresh
+    case (false, false): nil
     }
   }
 }

@@ -5,6 +5,7 @@ import Artifacts
 import CommandLine
 import Datasets
 import Formatting
+import Foundation
 import NetworkOptions
 import Networks
 import Reporting
@@ -43,8 +44,9 @@ struct SparseTrain: ParsableCommand {
       --mode dynamic drops the smallest weights every --update-every steps and grows those that \
       the tasks' gradients ask for. It starts from --masks, or from random masks of --sparsity.
 
-      SIGINT and SIGTERM finish the step and write a checkpoint beside the output \
-      (model-checkpoint.h5); --resume goes on from there as if training had never stopped.
+      SIGINT, SIGTERM and SIGHUP finish the step and write a checkpoint beside the output \
+      (model-checkpoint.h5); --resume goes on from there as if training had never stopped. A run that \
+      finds a checkpoint wants to be told what to do with it: --resume or --fresh.
       """,
     version: version)
 
@@ -71,8 +73,13 @@ struct SparseTrain: ParsableCommand {
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
 
+  /// A bound within which nothing that steps are multiplied with overflows.
+  private static let mostSteps = 1_000_000_000_000
+
   func validate() throws {
-    guard steps >= 0 else { throw ValidationError("--steps \(steps): must be at least 0") }
+    guard (0...Self.mostSteps).contains(steps) else {
+      throw ValidationError("--steps \(steps): must be in 0...\(Self.mostSteps)")
+    }
     guard learningRate > 0, learningRate.isFinite, weightDecay >= 0, weightDecay.isFinite else {
       throw ValidationError("--learning-rate must be above 0, --weight-decay at least 0")
     }
@@ -97,12 +104,18 @@ struct SparseTrain: ParsableCommand {
   }
 
   func run() throws {
-    try OutputFile.check(output.output)
-    let machine = try machine.prepare(common)
+    try checkFiles()
+    // From here on no other run writes these files.
+    let claim = try PartialFile(output.output)
+    defer { claim.giveUp() }
+    let machine = try machine.prepare(common, toolName)
     let dataset = try DatasetFile(opening: data)
+    try checkOutputs(against: dataset.shards)
     // Resuming changes nothing in the result, so it is no part of its record.
     var provenance = Provenance(
-      createdBy: "\(toolName) \(version)", command: recordedCommandLine(without: ["--resume"]),
+      createdBy: "\(toolName) \(version)",
+      command: recordedCommandLine(
+        without: ["--resume", "--fresh"], options: ["--checkpoint-minutes"]),
       seed: common.seed)
     try provenance.add(dataset.reader)
     if keeping.validateEvery != nil { _ = try dataset.info(.validation) }
@@ -123,14 +136,17 @@ struct SparseTrain: ParsableCommand {
       trainer,
       RunPlan(
         output: output.output, architecture: start.architecture, stepsBefore: start.step,
-        provenance: provenance, settings: settings, checkpointEvery: keeping.checkpointEvery,
+        provenance: provenance, settings: settings(machine),
+        checkpointEvery: keeping.checkpointEvery,
+        checkpointInterval: keeping.checkpointMinutes.map { .seconds(60 * $0) },
         validateEvery: keeping.validateEvery, keepsBest: keeping.keepBest, layers: layers))
-    let first = keeping.resume ? try training.resume() : nil
+    let (first, notice) = try training.begin(keeping.beginning ?? .fresh)
+    if let notice { common.warn(toolName, notice) }
     if let first { common.say("going on after step \(first) from \(training.plan.checkpoint)") }
     let log = try TrainingLog(
       first: first ?? 0, steps: steps, batchSize: batch.batchSize, keeping, quiet: common.quiet)
     let isDone = try Interruption.deferring {
-      try training.run(until: { Interruption.signal != nil }) { try log.tell($0) }
+      try training.run(until: { Interruption.signal != nil }) { log.tell($0) }
     }
     log.finish()
     for line in trainer.empty.warnings(of: steps - (first ?? 0)) { common.warn(toolName, line) }
@@ -144,8 +160,27 @@ struct SparseTrain: ParsableCommand {
     common.say(summary(trainer, log))
   }
 
+  /// Refuses outputs that would destroy something, and a checkpoint that nobody spoke of.
+  private func checkFiles() throws {
+    try checkOutputs(against: [data, model, masks].compactMap { $0 })
+    let checkpoint = RunPlan.checkpoint(of: output.output)
+    if keeping.beginning == nil, FileManager.default.fileExists(atPath: checkpoint) {
+      throw ValidationError(
+        "\(checkpoint): is there from a run that did not end; --resume goes on from it, --fresh "
+          + "begins anew")
+    }
+  }
+
+  private func checkOutputs(against inputs: [String]) throws {
+    for path in [
+      output.output, RunPlan.checkpoint(of: output.output), RunPlan.best(of: output.output),
+    ] {
+      try OutputFile.check(path, .artifact(.model), inputs: inputs)
+    }
+  }
+
   /// What shapes the result besides the inputs, by option. More steps than before are allowed.
-  private var settings: [String: String] {
+  private func settings(_ machine: Machine) -> [String: String] {
     var settings = [
       "learning-rate": "\(learningRate)", "weight-decay": "\(weightDecay)", "decay": "\(decay)",
       "decay-every": decayEvery.map(String.init) ?? "never", "seed": "\(common.seed)",

@@ -12,6 +12,7 @@ final class TrainingLog {
   private let first: Int
   private let logEvery: Int?
   private var last: Int
+  private var eventsFail = false
 
   /// - Parameter first: steps done before.
   init(first: Int, steps: Int, batchSize: Int, _ options: RunOptions, quiet: Bool) throws {
@@ -26,7 +27,7 @@ final class TrainingLog {
   var seconds: Double { progress.seconds }
   var imagesPerSecond: Double { Double((last - first) * batchSize) / seconds }
 
-  func tell(_ event: TrainingEvent) throws {
+  func tell(_ event: TrainingEvent) {
     switch event {
     case .step(let step):
       last = step.step
@@ -35,11 +36,11 @@ final class TrainingLog {
       } else {
         progress.update(step.step, describe(step))
       }
-      try events?.add(
+      add(
         [("learning_rate", step.learningRate), ("loss/total", step.loss)]
           + step.taskLosses.map { ("loss/\($0.task)", $0.loss) }, step: step.step)
     case .update(let update):
-      try events?.add(
+      add(
         [
           ("masks/density", update.densityAfter), ("masks/drop_rate", update.dropRate),
           ("masks/dropped", Double(update.dropped)), ("masks/grown", Double(update.grown)),
@@ -49,9 +50,25 @@ final class TrainingLog {
       progress.line(
         validation.step,
         "validation loss \(Format.number(validation.loss))" + (isBest ? ", the best so far" : ""))
-      try events?.add([("loss/validation", validation.loss)], step: validation.step)
+      add([("loss/validation", validation.loss)], step: validation.step)
+    case .warning(let text):
+      warn(text)
     }
   }
+
+  /// An event file that cannot be written ends no training; its values wait for better times.
+  private func add(_ scalars: [(tag: String, value: Double)], step: Int) {
+    do {
+      try events?.add(scalars, step: step)
+      eventsFail = false
+    } catch {
+      // Once, until it works again.
+      if !eventsFail { warn("\(error); the run goes on, and tries again") }
+      eventsFail = true
+    }
+  }
+
+  private func warn(_ text: String) { writeError("\(toolName): warning: \(text)\n") }
 
   func finish() { progress.finish() }
 

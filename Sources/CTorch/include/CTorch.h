@@ -15,7 +15,6 @@ extern "C" {
 #endif
 
 typedef struct CTensor CTensor;
-typedef struct CGenerator CGenerator;
 typedef char *CError;
 
 typedef enum {
@@ -38,6 +37,7 @@ int ct_threads(void);
 // Runs body(0 ... pieces - 1) on libtorch's threads; body throws nothing.
 CError ct_parallel(int pieces, void (*body)(int piece, void *context), void *context);
 bool ct_cuda_available(void);
+bool ct_calculates_in_bfloat16(CDevice device);  // natively, not emulated
 
 // Tensors: making, reading, releasing.
 CError ct_from_data(CTensor **out, const void *data, CDType dtype, const int64_t *shape,
@@ -81,7 +81,7 @@ CError ct_batch_norm(CTensor **out, const CTensor *input, const CTensor *weight,
 CError ct_relu(CTensor **out, const CTensor *input);
 CError ct_max_pool2d(CTensor **out, const CTensor *input, int kernel, int stride, int padding,
                      bool ceil_mode);
-CError ct_dropout(CTensor **out, const CTensor *input, double probability, CGenerator *generator);
+CError ct_dropout(CTensor **out, const CTensor *input, double probability, uint64_t stream);
 CError ct_normalize(CTensor **out, const CTensor *input, int dimension);
 CError ct_upsample_bilinear(CTensor **out, const CTensor *input, int64_t height, int64_t width);
 // logits N×C×H×W, target int64 N×H×W; pixels of the class `ignore` do not count; `reduce_mean`
@@ -96,15 +96,18 @@ CError ct_detach(CTensor **out, const CTensor *tensor);
 CError ct_gradients(CTensor **out, const CTensor *scalar, CTensor *const *inputs, int count,
                     bool retain_graph);
 bool ct_set_grad_enabled(bool enabled);  // of this thread; returns what it was
-// Autocast of this thread: bfloat16 where that is safe. The scope's end drops its cached casts.
-void ct_begin_bfloat16(CDevice device);
-void ct_end_bfloat16(CDevice device);
+// Arithmetic of this thread: autocast to bfloat16 where that is safe, or float32. The outermost
+// scope's end drops the cached casts; each end brings back what was before.
+typedef struct {
+  bool is_autocast;
+  int dtype;
+} CPrecision;
+CPrecision ct_begin_precision(CDevice device, bool bfloat16);
+void ct_end_precision(CDevice device, CPrecision before);
 
-// Random numbers.
-CError ct_generator(CGenerator **out, uint64_t seed, CDevice device);
-void ct_release_generator(CGenerator *generator);
-CError ct_fill_normal(CTensor *tensor, double mean, double deviation, CGenerator *generator);
-CError ct_fill_uniform(CTensor *tensor, double low, double high, CGenerator *generator);
+// Random numbers of a stream, by position in row-major (N×C×H×W) order.
+CError ct_fill_normal(CTensor *tensor, double mean, double deviation, uint64_t stream);
+CError ct_fill_uniform(CTensor *tensor, double low, double high, uint64_t stream);
 
 // One Adam step with the L2 term added to the gradient, over all parameters at once.
 CError ct_adam_step(CTensor *const *parameters, CTensor *const *gradients,

@@ -18,7 +18,7 @@ struct AdaShareIndex {
     func failure(_ reason: String) -> ArtifactError {
       ArtifactError(file: path, path: "", reason: reason)
     }
-    let data = try readFile(path)
+    let data = Data(try InputFile(path).readAll())
     guard let lists = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
       throw failure("not a JSON object with a list of samples per split")
     }

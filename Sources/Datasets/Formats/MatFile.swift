@@ -20,7 +20,7 @@ struct MatFile: Sendable {
     func failure(_ reason: String) -> ArtifactError {
       ArtifactError(file: path, path: "", reason: reason)
     }
-    let bytes = [UInt8](try readFile(path))
+    let bytes = try InputFile(path).readAll()
     if bytes.starts(with: Array("MATLAB 7.3".utf8)) {
       throw failure("is a MATLAB 7.3 file; save it with -v7")
     }

@@ -16,8 +16,7 @@ struct NumpyFile: Sendable {
     func failure(_ reason: String) -> ArtifactError {
       ArtifactError(file: path, path: "", reason: reason)
     }
-    let data = try readFile(path)
-    let bytes = [UInt8](data)
+    let bytes = try InputFile(path).readAll()
     guard bytes.count >= 10, bytes[0...5].elementsEqual([0x93] + Array("NUMPY".utf8)) else {
       throw failure("not an .npy file")
     }

@@ -31,7 +31,7 @@ struct PNGFile {
   /// - Throws: ``ArtifactError`` naming the file, when it is missing, truncated, damaged, or has a
   ///   palette (whose indices other tools would have translated).
   init(_ path: String) throws {
-    let bytes = try readFile(path)
+    let bytes = try InputFile(path).readAll()
     var image = cpng_image()
     let isRead = bytes.withUnsafeBytes {
       cpng_read($0.bindMemory(to: UInt8.self).baseAddress, $0.count, &image)
@@ -93,19 +93,5 @@ struct PNGFile {
         reason: "expected a PNG of \(kind(expected, expectedDepth)), found "
           + kind(channels, bitDepth))
     }
-  }
-}
-
-/// The bytes of a file.
-///
-/// - Throws: ``ArtifactError`` naming the file.
-func readFile(_ path: String) throws -> Data {
-  guard FileManager.default.fileExists(atPath: path) else {
-    throw ArtifactError(file: path, path: "", reason: "no such file")
-  }
-  do {
-    return try Data(contentsOf: URL(fileURLWithPath: path))
-  } catch {
-    throw ArtifactError(file: path, path: "", reason: "cannot be read")
   }
 }

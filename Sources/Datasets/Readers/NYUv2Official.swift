@@ -167,7 +167,7 @@ public struct NYUv2Official: ForeignDataset {
 
 /// Numbers of a text file, separated by white space or commas.
 private func readNumbers(_ path: String) throws -> [Double] {
-  let text = String(decoding: try readFile(path), as: UTF8.self)
+  let text = String(decoding: try InputFile(path).readAll(), as: UTF8.self)
   return try text.split { $0.isWhitespace || $0 == "," }.map { word in
     guard let number = Double(word) else {
       throw ArtifactError(file: path, path: "", reason: "'\(word)' is not a number")

@@ -16,7 +16,7 @@ struct TaskonomySplit {
       ArtifactError(file: path, path: "", reason: "line \(line): \(reason)")
     }
     // The official files end their lines with bare carriage returns.
-    let lines = String(decoding: try readFile(path), as: UTF8.self)
+    let lines = String(decoding: try InputFile(path).readAll(), as: UTF8.self)
       .split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
       .map { line in
         line.split(separator: ",", omittingEmptySubsequences: false)
