@@ -41,6 +41,8 @@ public struct Model: Sendable {
 public struct TrainingState: Sendable {
   /// Steps that this run has done.
   public var step: Int
+  /// Those of them that moved the weights: a batch without ground truth moves nothing.
+  public var optimizerSteps: Int
   /// Passes over the training images begun before the next one's, and images seen in it.
   public var epoch: Int
   public var position: Int
@@ -55,10 +57,12 @@ public struct TrainingState: Sendable {
   public var targetDensities: [Double]?
 
   public init(
-    step: Int, epoch: Int, position: Int, settings: String, firstMoments: [NamedArray],
+    step: Int, optimizerSteps: Int, epoch: Int, position: Int, settings: String,
+    firstMoments: [NamedArray],
     secondMoments: [NamedArray], bestLoss: Double?, targetDensities: [Double]?
   ) {
     self.step = step
+    self.optimizerSteps = optimizerSteps
     self.epoch = epoch
     self.position = position
     self.settings = settings
@@ -72,6 +76,8 @@ public struct TrainingState: Sendable {
 public final class ModelFile: Sendable {
   public let reader: ArtifactReader
   public let model: Model
+  /// Nothing was ever trained for longer; numbers within it can be added without overflow.
+  private static let mostSteps = 1 << 53
   /// Bytes that the parameters take in the file.
   public let storedBytes: Int
 
@@ -80,6 +86,9 @@ public final class ModelFile: Sendable {
     reader = try ArtifactReader(opening: path, as: .model)
     let root = reader.root
     let step: Int? = root.hasAttribute("step") ? try root.attribute("step") : nil
+    guard (0...ModelFile.mostSteps).contains(step ?? 0) else {
+      throw reader.error("/@step", "\(step ?? 0) is no number of steps")
+    }
     let parameters = try reader.readAllFinite("parameters")
     let group = try root.group("parameters")
     storedBytes = try parameters.reduce(0) {
@@ -107,9 +116,19 @@ public final class ModelFile: Sendable {
       throw reader.error("", "not a checkpoint (it has no /state)")
     }
     let state = try root.group("state")
+    func count(_ name: String) throws -> Int {
+      let value: Int = try state.attribute(name)
+      guard (0...ModelFile.mostSteps).contains(value) else {
+        throw reader.error("/state@\(name)", "\(value) is no number of steps")
+      }
+      return value
+    }
+    let step = try count("step")
     return TrainingState(
-      step: try state.attribute("step"), epoch: try state.attribute("epoch"),
-      position: try state.attribute("position"), settings: try state.attribute("settings"),
+      step: step,
+      optimizerSteps: state.hasAttribute("optimizer_steps") ? try count("optimizer_steps") : step,
+      epoch: try count("epoch"), position: try count("position"),
+      settings: try state.attribute("settings"),
       firstMoments: try reader.readAllFinite("optimizer/first_moment"),
       secondMoments: try reader.readAllFinite("optimizer/second_moment"),
       bestLoss: state.hasAttribute("best_loss") ? try state.attribute("best_loss") : nil,
@@ -149,6 +168,7 @@ extension ArtifactWriter {
     try naming {
       let group = try root.createGroup("state")
       try group.setAttribute("step", state.step)
+      try group.setAttribute("optimizer_steps", state.optimizerSteps)
       try group.setAttribute("epoch", state.epoch)
       try group.setAttribute("position", state.position)
       try group.setAttribute("settings", state.settings)

@@ -10,6 +10,8 @@ public final class Group: AttributeHolder {
   /// The last part of the path, "/" for the root.
   public var name: String { path.split(separator: "/").last.map(String.init) ?? "/" }
 
+  private static let foreignLink = "is a link into another file, which is not followed"
+
   private init(_ handle: Handle) {
     self.handle = handle
   }
@@ -40,7 +42,13 @@ public final class Group: AttributeHolder {
   /// Whether there is a group or dataset at a relative path, or a link into another file, which
   /// opening refuses; false if links lead nowhere.
   public func contains(_ name: String) -> Bool {
-    do { return try kind(name) != nil } catch { return true }
+    do {
+      return try kind(name) != nil
+    } catch let error as HDF5Error {
+      return error.reason == Self.foreignLink
+    } catch {
+      return false
+    }
   }
 
   /// The names of everything in the group, links included, sorted bytewise.
@@ -205,7 +213,7 @@ public final class Group: AttributeHolder {
           H5Lget_info($0, prefix, &link, chdf5_default())
         }
         guard link.type == H5L_TYPE_HARD || link.type == H5L_TYPE_SOFT else {
-          throw place.error("is a link into another file, which is not followed")
+          throw place.error(Self.foreignLink)
         }
       }
       // A failure is a link to nowhere.

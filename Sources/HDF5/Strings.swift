@@ -17,11 +17,9 @@ extension Place {
     return type
   }
 
-  /// Makes the type of UTF-8 strings that are padded with zeros to the length of the longest one.
+  /// Makes the type of UTF-8 strings that are padded with zeros, one at least, to one length.
   func stringType(of values: [String]) throws -> hid_t {
-    let type = try stringType(length: max(1, values.map(\.utf8.count).max() ?? 1))
-    H5Tset_strpad(type, H5T_STR_NULLPAD)
-    return type
+    try stringType(length: (values.map(\.utf8.count).max() ?? 0) + 1)
   }
 
   /// Throws if a string cannot be stored: in HDF5 a zero byte ends a string.

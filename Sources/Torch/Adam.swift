@@ -28,6 +28,9 @@ public final class Adam {
     }
   }
 
+  /// Steps taken.
+  public func stepCount() throws -> Int { try steps.first.map { Int(try $0.item()) } ?? 0 }
+
   /// One step; `gradients` in the parameters' order, in their memory format.
   public func step(_ gradients: [Tensor], learningRate: Double) throws {
     guard gradients.count == parameters.count else {

@@ -19,5 +19,8 @@ public enum Runtime {
   /// Keeps freed activations instead of returning them to the kernel (1.2× faster training steps).
   public static func keepFreedMemory() { ct_keep_freed_memory() }
 
+  /// Threads of our own loops and libtorch's.
+  public static var threads: Int { Int(ct_threads()) }
+
   public static func setThreads(_ count: Int) throws { try check(ct_set_threads(Int32(count))) }
 }

@@ -29,7 +29,8 @@ extension Trainer {
       try zip(network.parameters, tensors).map { try NamedArray($0.description.name, $1) }
     }
     return TrainingState(
-      step: step, epoch: seen / source.samplesPerEpoch, position: seen % source.samplesPerEpoch,
+      step: step, optimizerSteps: try optimizer.stepCount(), epoch: seen / source.samplesPerEpoch,
+      position: seen % source.samplesPerEpoch,
       settings: settings, firstMoments: try moments(optimizer.firstMoments),
       secondMoments: try moments(optimizer.secondMoments), bestLoss: bestLoss,
       targetDensities: dynamic?.targetDensities)
@@ -80,7 +81,7 @@ extension Trainer {
     try withoutGradients {
       for (tensor, array) in assignments { try tensor.assign(array.tensor()) }
       for count in optimizer.steps {
-        try count.assign(Tensor.full(Double(state.step), shape: []))
+        try count.assign(Tensor.full(Double(state.optimizerSteps), shape: []))
       }
     }
     step = state.step

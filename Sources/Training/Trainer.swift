@@ -82,9 +82,7 @@ public final class Trainer {
       try optimize(gradients, rate)
       try grow(wishes, update)
     } else {
-      // Without a valid pixel the loss is 0, and so is its gradient; a step it is all the same.
-      let gradients = try tasks.weightedSum(losses)?.gradients(of: parameters)
-      try optimize(gradients ?? parameters.map { _ in nil }, rate)
+      try optimize(tasks.weightedSum(losses)?.gradients(of: parameters) ?? [], rate)
     }
     step += 1
     try dropForTheLastTime()
@@ -115,8 +113,10 @@ public final class Trainer {
     }
   }
 
-  /// One step of the optimizer; nil stands for a gradient of 0.
+  /// One step of the optimizer; nil stands for a gradient of 0. A batch without a single valid pixel
+  /// has no gradient at all, and moves nothing.
   private func optimize(_ gradients: [Tensor?], _ rate: Double) throws {
+    guard gradients.contains(where: { $0 != nil }) else { return }
     try withoutGradients {
       let gradients = try zip(parameters, gradients).map { try $1 ?? Tensor.zeros(like: $0) }
       for (index, mask) in masked { try gradients[index].keep(mask) }

@@ -61,7 +61,8 @@ import Testing
   @Test func aFailedWriteLeavesTheFileThatWasThere() throws {
     try withFolder { folder in
       let path = folder + "/a.h5"
-      try "precious".write(toFile: path, atomically: false, encoding: .utf8)
+      try writer(path).finish()
+      let precious = try bytes(path)
       do {
         let writer = try writer(path)
         try writer.write("x", [1, 2] as [Float], shape: [2])
@@ -71,15 +72,18 @@ import Testing
         #expect(misfit?.file == path && misfit?.path == "/y")
       }
       #expect(try contents(folder) == ["a.h5"])
-      #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
+      #expect(try bytes(path) == precious)
     }
   }
 
   @Test func aFinishedFileReplacesTheOneThatWasThere() throws {
     try withFolder { folder in
       let path = folder + "/a.h5"
-      try "old".write(toFile: path, atomically: false, encoding: .utf8)
+      let old = try writer(path)
+      try old.write("old", [1] as [Float], shape: [1])
+      try old.finish()
       try writer(path).finish()
+      #expect(try !ArtifactReader(opening: path).root.contains("old"))
       #expect(try ArtifactReader(opening: path).kind == .scores)
       #expect(try contents(folder) == ["a.h5"])
     }
@@ -150,18 +154,96 @@ import Testing
 
   @Test func whatADeadProcessLeftIsTakenAway() throws {
     try withFolder { folder in
-      // No process has the largest number; process 1 is alive, and belongs to somebody else.
-      let (here, none) = (ProcessInfo.processInfo.hostName, Int32.max)
-      let dead = ".a.h5.\(here).\(none).partial"
-      let kept = [
-        ".a.h5.\(here).1.partial", ".a.h5.\(here).x.partial", ".a.h5.elsewhere.\(none).partial",
-        ".b.h5.\(here).\(none).partial", "other",
-      ]
-      for name in kept + [dead] {
+      let kept = [".b.h5.partial", ".a.h5.x.partial", "other"]
+      for name in kept + [".a.h5.partial"] {
         try "x".write(toFile: folder + "/" + name, atomically: false, encoding: .utf8)
       }
       try writer(folder + "/a.h5").finish()
       #expect(try contents(folder) == (kept + ["a.h5"]).sorted())
+    }
+  }
+
+  @Test func whatALivingWriterHasIsLeftAlone() throws {
+    try withFolder { folder in
+      let path = folder + "/a.h5"
+      let partial = folder + "/.a.h5.partial"
+      // A lock of an open file, as another process or host has it.
+      let descriptor = open(partial, O_RDWR | O_CREAT, 0o600)
+      defer { close(descriptor) }
+      var lock = flock()
+      lock.l_type = Int16(F_WRLCK)
+      try #require(fcntl(descriptor, 37, &lock) == 0)
+      #expect(
+        failure { _ = try writer(path) }?.description == "\(path): another program is writing it")
+      #expect(try contents(folder) == [".a.h5.partial"])
+      lock.l_type = Int16(F_UNLCK)
+      try #require(fcntl(descriptor, 37, &lock) == 0)
+      try writer(path).finish()
+      #expect(try contents(folder) == ["a.h5"])
+    }
+  }
+
+  @Test func aPartialFileIsNeverAnotherFile() throws {
+    try withFolder { folder in
+      let (path, precious) = (folder + "/a.h5", folder + "/precious")
+      try "precious".write(toFile: precious, atomically: false, encoding: .utf8)
+      let partial = folder + "/.a.h5.partial"
+      try FileManager.default.createSymbolicLink(atPath: partial, withDestinationPath: precious)
+      #expect(failure { _ = try writer(path) } != nil)
+      try FileManager.default.removeItem(atPath: partial)
+      // A second name of the file: that name goes, the file stays.
+      try FileManager.default.linkItem(atPath: precious, toPath: partial)
+      try writer(path).finish()
+      #expect(try String(contentsOfFile: precious, encoding: .utf8) == "precious")
+      #expect(try contents(folder) == ["a.h5", "precious"])
+    }
+  }
+
+  @Test func aLinkIsFollowedAndStays() throws {
+    try withFolder { folder in
+      try FileManager.default.createDirectory(
+        atPath: folder + "/real", withIntermediateDirectories: true)
+      let path = folder + "/a.h5"
+      try FileManager.default.createSymbolicLink(
+        atPath: path, withDestinationPath: "real/b.h5")
+      for _ in 0..<2 { try writer(path).finish() }
+      #expect(
+        try FileManager.default.destinationOfSymbolicLink(atPath: path) == "real/b.h5")
+      #expect(try contents(folder + "/real") == ["b.h5"])
+      #expect(try ArtifactReader(opening: folder + "/real/b.h5").kind == .scores)
+    }
+  }
+
+  @Test func onlyItsOwnKindIsReplaced() throws {
+    try withFolder { folder in
+      let path = folder + "/a.h5"
+      try ArtifactWriter(path, kind: .dataset, provenance: someProvenance).finish()
+      let text = folder + "/b.h5"
+      try "precious".write(toFile: text, atomically: false, encoding: .utf8)
+      let page = folder + "/c.html"
+      try OutputFile.write(page: "<!DOCTYPE html><p>old", to: page)
+      for other in [path, text, page] {
+        #expect(
+          failure { _ = try writer(other) }?.description
+            == "\(other): is there already and is no scores file; choose another name, or remove it"
+        )
+      }
+      for other in [path, text] {
+        #expect(
+          failure { try OutputFile.write(page: "<html>", to: other) }?.reason
+            == "is there already and is no page; choose another name, or remove it")
+      }
+      try OutputFile.write(page: "<html>new", to: page)
+      #expect(try String(contentsOfFile: page, encoding: .utf8) == "<html>new")
+      let empty = folder + "/d.h5"
+      try Data().write(to: URL(fileURLWithPath: empty))
+      try writer(empty).finish()
+      // By whatever name.
+      let link = folder + "/e.h5"
+      try FileManager.default.linkItem(atPath: empty, toPath: link)
+      #expect(
+        failure { try OutputFile.check(link, .artifact(.scores), inputs: [empty]) }?.reason
+          == "is an input of this run (\(empty))")
     }
   }
 }

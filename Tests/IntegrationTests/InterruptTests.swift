@@ -22,9 +22,11 @@ final class RunningTool {
   func waitForProgress() throws {
     var shown = ""
     while shown.firstMatch(of: #/ [1-9]\d*/\d+ /#) == nil {
-      let data = terminal.availableData
-      try #require(!data.isEmpty, "it ended: \(shown)")
-      shown += String(decoding: data, as: UTF8.self)
+      var bytes = [UInt8](repeating: 0, count: 4096)
+      // Fails where the tool has ended.
+      let count = read(terminal.fileDescriptor, &bytes, bytes.count)
+      try #require(count > 0, "it ended: \(shown)")
+      shown += String(decoding: bytes.prefix(count), as: UTF8.self)
     }
   }
 
@@ -50,10 +52,10 @@ final class RunningTool {
   ]
 
   @Test(
-    "SIGTERM and SIGINT end a tool with 143 and 130 and leave nothing but a checkpoint",
+    "SIGTERM, SIGINT and SIGHUP end a tool with 128 and their number, and leave only a checkpoint",
     arguments: endless)
   func interrupted(_ tool: Tool, _ arguments: String) throws {
-    for (signal, status) in [(SIGTERM, Int32(143)), (SIGINT, 130)] {
+    for (signal, status) in [(SIGTERM, Int32(143)), (SIGINT, 130), (SIGHUP, 129)] {
       let folder = try Inputs().folder
       let before = try folder.contents()
       let running = try RunningTool(tool, arguments, in: folder)
@@ -67,27 +69,40 @@ final class RunningTool {
   @Test("SIGKILL leaves nothing under the final name", arguments: endless)
   func killed(_ tool: Tool, _ arguments: String) throws {
     let folder = try Inputs().folder
-    try folder.write("an earlier result", to: "out.h5")
+    let earlier = try folder.bytes(Self.kinds[tool] ?? "")
+    try folder.write(earlier, to: "out.h5")
     let before = try folder.contents()
     let running = try RunningTool(tool, arguments, in: folder)
     try running.waitForProgress()
     #expect(running.end(with: SIGKILL) == 137)
-    #expect(try folder.text("out.h5") == "an earlier result")
+    #expect(try folder.bytes("out.h5") == earlier)
     let left = try folder.contents().filter { !before.contains($0) }
-    #expect(left.allSatisfy { $0.hasPrefix(".") && $0.hasSuffix(".partial") })
+    #expect(left == [".out.h5.partial"])
+    // The next run, of another tool even, takes its place.
+    try FileManager.default.removeItem(atPath: folder.path("out.h5"))
+    try folder.succeed(.mergeMasks, "scores.h5 --sparsity 0.9 -o out.h5")
+    #expect(try !folder.contents().contains(".out.h5.partial"))
   }
 
-  @Test("The next run takes away what a killed one left, but not what a living one writes")
-  func leftovers() throws {
+  /// A file of the kind that each tool writes.
+  private static let kinds: [Tool: String] = [
+    .sparseTrain: "model.h5", .scoreImportance: "scores.h5", .prepareData: "dataset.h5",
+  ]
+
+  @Test("While a tool writes a file another one is refused, and harms nothing")
+  func twoAtOnce() throws {
     let folder = try Inputs().folder
-    let ended = try Child("/bin/true", [], in: "/")
-    #expect(ended.wait() == 0)
-    let host = ProcessInfo.processInfo.hostName
-    let (dead, living) = (
-      ".out.h5.\(host).\(ended.pid).partial", ".out.h5.\(host).\(getpid()).partial"
-    )
-    for name in [dead, living] { try folder.write("half a file", to: name) }
-    try folder.succeed(.mergeMasks, "scores.h5 --sparsity 0.9 -o out.h5")
-    #expect(try folder.contents().filter { $0.hasSuffix(".partial") } == [living])
+    let (tool, arguments) = Self.endless[0]
+    let running = try RunningTool(tool, arguments, in: folder)
+    try running.waitForProgress()
+    for (tool, arguments) in [
+      (tool, arguments + " --fresh"), (Tool.mergeMasks, "scores.h5 --sparsity 0.9 -o out.h5"),
+    ] {
+      let second = try folder.run(tool, arguments)
+      #expect(second.status == 1)
+      #expect(second.stderr == "\(tool): out.h5: another program is writing it\n")
+    }
+    #expect(running.end(with: SIGTERM) == 143)
+    #expect(try folder.open("out-checkpoint.h5").contains("state"))
   }
 }

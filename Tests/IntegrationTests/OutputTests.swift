@@ -75,7 +75,8 @@ import Testing
     let inputs = try Inputs()
     for name in ["out.h5", "out.html"] { try inputs.folder.write("an earlier result", to: name) }
     try inputs.folder.edit(reader.file, Edit().setting("/@format_version", .integer(2)))
-    _ = try inputs.failure(of: reader)
+    let outcome = try inputs.folder.run(reader.tool, reader.arguments)
+    #expect(outcome.status == 1)
     for name in ["out.h5", "out.html"] {
       #expect(try inputs.folder.text(name) == "an earlier result")
     }
@@ -84,7 +85,8 @@ import Testing
   @Test("A run that fails in its midst leaves the result of an earlier one as it was")
   func earlierResultLate() throws {
     let inputs = try Inputs()
-    try inputs.folder.write("an earlier result", to: "out.h5")
+    let earlier = try inputs.folder.bytes("scores.h5")
+    try inputs.folder.write(earlier, to: "out.h5")
     // The third image, which the second batch reads.
     try inputs.folder.edit(
       "dataset.h5", Edit().changing("/train/seg", at: 2 * 4225 + 9, to: 200))
@@ -93,19 +95,20 @@ import Testing
       "--data dataset.h5 --model model.h5 --batches 2 \(ReferenceRun.batches) -o out.h5",
       naming: "dataset.h5")
     #expect(reason == "/train/seg: sample 2: label 200 at pixel 9 is outside 0...6")
-    #expect(try inputs.folder.text("out.h5") == "an earlier result")
+    #expect(try inputs.folder.bytes("out.h5") == earlier)
   }
 
   @Test("A page that cannot be written leaves the metrics of an earlier run as they were")
   func reportNowhere() throws {
     let inputs = try Inputs()
-    try inputs.folder.write("an earlier result", to: "out.h5")
+    let earlier = try inputs.folder.bytes("metrics.h5")
+    try inputs.folder.write(earlier, to: "out.h5")
     let reason = try inputs.failure(
       of: .evaluate,
       "--data dataset.h5 --model model.h5 --split train --threads 1 -o out.h5 "
         + "--report nowhere/out.html", naming: "nowhere/out.html")
     #expect(reason == "no such folder")
-    #expect(try inputs.folder.text("out.h5") == "an earlier result")
+    #expect(try inputs.folder.bytes("out.h5") == earlier)
   }
 
   @Test("A comparison's page for a folder that does not exist, or with a folder's name")
@@ -122,11 +125,104 @@ import Testing
   @Test("A successful run replaces the result of an earlier one and leaves nothing else")
   func replaces() throws {
     let folder = try Inputs().folder
-    try folder.write("an earlier result", to: "out.h5")
+    try folder.write(try folder.bytes("masks.h5"), to: "out.h5")
     let before = try folder.contents()
     try folder.succeed(.mergeMasks, "scores.h5 --sparsity 0.9 -o out.h5")
     #expect(try folder.contents() == before)
     #expect(try folder.open("out.h5").hasAttribute("content_sha256"))
+  }
+
+  @Test("A result never replaces an input, by whatever name, or a file of another kind")
+  func inputsStay() throws {
+    let folder = try Inputs().folder
+    let batches = ReferenceRun.batches
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path("link.h5"), withDestinationPath: "dataset.h5")
+    try FileManager.default.linkItem(
+      atPath: folder.path("model.h5"), toPath: folder.path("run-checkpoint.h5"))
+    chmod(folder.path("scores.h5"), 0o400)
+    let files = ["dataset.h5", "model.h5", "scores.h5", "masks.h5", "metrics.h5"]
+    let before = try files.map { try folder.bytes($0) }
+    let contents = try folder.contents()
+    let input = "is an input of this run"
+    let other = "is there already and is no"
+    for (tool, arguments, output, reason) in [
+      (Tool.sparseTrain, "--data dataset.h5 --steps 1 \(batches)", "dataset.h5", input),
+      (.sparseTrain, "--data dataset.h5 --steps 1 \(batches)", "link.h5", input),
+      (.sparseTrain, "--data dataset.h5 --model model.h5 --steps 1 \(batches)", "model.h5", input),
+      (.sparseTrain, "--data dataset.h5 --model model.h5 --steps 1 \(batches)", "run.h5", input),
+      (.mergeMasks, "scores.h5 --sparsity 0.9", "scores.h5", input),
+      (.mergeMasks, "scores.h5 --sparsity 0.9", "model.h5", other),
+      (.scoreImportance, "--data dataset.h5 --model model.h5 --batches 1", "model.h5", input),
+      (.scoreImportance, "--data dataset.h5 --model model.h5 --batches 1", "masks.h5", other),
+      (.evaluate, "--data dataset.h5 --model model.h5", "model.h5", input),
+      (.evaluate, "--data dataset.h5 --model model.h5", "masks.h5", other),
+      (.prepareData, "scenes --train 1 --validation 0 --test 0", "metrics.h5", other),
+    ] {
+      let outcome = try folder.run(tool, arguments + " -o \(output)")
+      #expect(outcome.status == 1, "\(tool) \(arguments)")
+      let named = output == "run.h5" ? "run-checkpoint.h5" : output
+      #expect(outcome.stderr.hasPrefix("\(tool): \(named): \(reason)"), "\(outcome.stderr)")
+    }
+    let page = try folder.run(
+      .evaluate, "compare metrics.h5 metrics.h5 --report masks.h5")
+    #expect(page.status == 1 && page.stderr.contains("is no page"))
+    #expect(try files.map { try folder.bytes($0) } == before)
+    #expect(try folder.contents() == contents)
+  }
+
+  @Test("A checkpoint is never lost by accident")
+  func checkpointStays() throws {
+    let folder = try Inputs().folder
+    let training = "--data dataset.h5 --model model.h5 \(ReferenceRun.batches) -o out.h5"
+    let running = try RunningTool(.sparseTrain, training + " --steps 1000000", in: folder)
+    try running.waitForProgress()
+    #expect(running.end(with: SIGINT) == 130)
+    let checkpoint = try folder.bytes("out-checkpoint.h5")
+    let refused = try folder.run(.sparseTrain, training + " --steps 1000000")
+    #expect(refused.status == 64)
+    #expect(refused.stderr.contains("--resume goes on from it, --fresh begins anew"))
+    #expect(try folder.bytes("out-checkpoint.h5") == checkpoint)
+    let other = try folder.run(
+      .sparseTrain, training + " --steps 1 --learning-rate 0.5 --resume --fresh")
+    #expect(other.status == 0)
+    #expect(
+      other.stderr.contains("made with --learning-rate 0.001, now 0.5; starting afresh"))
+    #expect(try !folder.contents().contains("out-checkpoint.h5"))
+    try folder.write(checkpoint, to: "out-checkpoint.h5")
+    try folder.succeed(.sparseTrain, training + " --steps 1 --fresh")
+    let command: String = try folder.open("out.h5").attribute("command")
+    #expect(!command.contains("--fresh"))
+  }
+
+  @Test("Output that fails ends no run; what did not arrive makes the status 1")
+  func streams() throws {
+    let folder = try Inputs().folder
+    let tool = Tool.mergeMasks.path
+    let arguments = "scores.h5 --sparsity 0.9 -o out.h5"
+    func run(_ redirection: String) throws -> Outcome {
+      try? FileManager.default.removeItem(atPath: folder.path("out.h5"))
+      return try TestSupport.run(
+        "/bin/sh", ["-c", "'\(tool)' \(arguments) \(redirection)"], in: folder.path)
+    }
+    for redirection in ["2>/dev/full", "2>&-", "2>&- <&-", "--threads 999 2>/dev/full"] {
+      let outcome = try run(redirection)
+      #expect(outcome.status == 0, "\(redirection)")
+      #expect(outcome.stdout.contains("out.h5: sparsity 90.0 %"))
+    }
+    for redirection in [">/dev/full", ">&-", "| true; wait"] {
+      let outcome = try run(redirection)
+      if !redirection.hasPrefix("|") {
+        #expect(outcome.status == 1, "\(redirection)")
+        #expect(outcome.stderr.contains("merge-masks: standard output: cannot write: "))
+      }
+      #expect(try folder.open("out.h5").hasAttribute("content_sha256"), "\(redirection)")
+    }
+    // All streams closed: no message goes into a file.
+    _ = try run("--threads 999 <&- >&- 2>&-")
+    #expect(try folder.open("out.h5").hasAttribute("content_sha256"))
+    let help = try TestSupport.run("/bin/sh", ["-c", "'\(tool)' --help >/dev/full"], in: "/")
+    #expect(help.status == 1)
   }
 }
 
@@ -174,13 +270,13 @@ struct FullDiskTests {
     let inputs = try Inputs()
     try inputs.folder.makeFolder("full")
     let disk = try SmallDisk(inputs.folder.path("full"), kilobytes: 16)
-    try inputs.folder.write("an earlier page", to: "full/out.html")
+    try inputs.folder.write("<html>an earlier page", to: "full/out.html")
     let reason = try inputs.failure(
       of: .evaluate, "compare metrics.h5 metrics.h5 --report full/out.html",
       naming: "full/out.html")
     #expect(reason.hasSuffix("No space left on device"))
     #expect(try inputs.folder.contents("full") == ["out.html"])
-    #expect(try inputs.folder.text("full/out.html") == "an earlier page")
+    #expect(try inputs.folder.text("full/out.html") == "<html>an earlier page")
     withExtendedLifetime(disk) {}
   }
 }

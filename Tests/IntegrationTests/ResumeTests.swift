@@ -110,11 +110,11 @@ import Testing
     for (arguments, reason) in [
       (
         base + " --learning-rate 0.5",
-        "made with --learning-rate 0.001, now 0.5; go on with the same settings, or without --resume"
+        "made with --learning-rate 0.001, now 0.5"
       ),
       (
         base.replacing("model.h5", with: "trained.h5"),
-        "made from another trained.h5; go on with the same settings, or without --resume"
+        "made without trained.h5 as it is now"
       ),
     ] {
       let outcome = try folder.run(.sparseTrain, arguments + " --resume -o out.h5")

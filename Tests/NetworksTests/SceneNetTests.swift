@@ -34,9 +34,9 @@ import Torch
   private func predict(
     _ network: SceneNet, training: Bool, dropout: UInt64? = nil, images: UInt64 = 0
   ) throws -> [[Float]] {
-    let generator = try dropout.map { try Generator(seed: $0) }
+    let streams = dropout.map { DropoutStreams(RandomStream(seed: $0, .dropoutInTraining)) }
     return try network.predictions(
-      for: randomImages([2, 3, 40, 56], seed: images), training: training, using: generator
+      for: randomImages([2, 3, 40, 56], seed: images), training: training, using: streams
     ).map { try $0.array() }
   }
 

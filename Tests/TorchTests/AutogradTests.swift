@@ -101,6 +101,30 @@ import Torch
     #expect(largestDifference(c, d) < 0.05 * Double(c.map { abs($0) }.max() ?? 0))
   }
 
+  @Test func scopesNestAndBringBackWhatWas() throws {
+    let image = try Tensor.full(1, shape: [1, 1, 2, 2])
+    var found: [DType] = []
+    func look() throws { found.append(try image.convolved(image).dtype) }
+    func inside(_ precision: Precision, _ body: () throws -> Void) throws {
+      try withPrecision(precision, on: .cpu) {
+        try look()
+        try body()
+        try look()
+      }
+    }
+    try inside(.bfloat16) {
+      try inside(.bfloat16) {}
+      try look()
+      try inside(.float32) { try inside(.bfloat16) {} }
+    }
+    try look()
+    #expect(
+      found == [
+        .bfloat16, .bfloat16, .bfloat16, .bfloat16, .float32, .bfloat16, .bfloat16, .float32,
+        .bfloat16, .float32,
+      ])
+  }
+
   @Test func float32ChangesNothing() throws {
     let (image, _) = try randomTensor([1, 2, 4, 4], seed: 1)
     let (weight, _) = try randomTensor([2, 2, 3, 3], seed: 2)

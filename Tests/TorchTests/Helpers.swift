@@ -38,3 +38,11 @@ func offset(_ indices: [Int], in shape: [Int]) -> Int {
 func indices(of shape: [Int]) -> [[Int]] {
   shape.reduce([[]]) { tuples, length in tuples.flatMap { t in (0..<length).map { t + [$0] } } }
 }
+
+/// Runs `body` on so many of libtorch's threads.
+func withThreads<Result>(_ count: Int, _ body: () throws -> Result) throws -> Result {
+  let before = Runtime.threads
+  try Runtime.setThreads(count)
+  defer { try? Runtime.setThreads(before) }
+  return try body()
+}

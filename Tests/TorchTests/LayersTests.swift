@@ -116,12 +116,38 @@ import Torch
 
   @Test func dropoutDropsItsShareAndScalesTheRest() throws {
     let ones = try Tensor.full(1, shape: [100, 100])
-    let result: [Float] = try ones.droppedOut(0.2, using: Generator(seed: 3)).array()
+    let result: [Float] = try ones.droppedOut(0.2, using: streams(3)).array()
     #expect(Set(result) == [0, 1.25])
     #expect((1800...2200).contains(result.count { $0 == 0 }))
-    #expect(try ones.droppedOut(0.2, using: Generator(seed: 3)).array() == result)
-    #expect(try ones.droppedOut(0.2, using: Generator(seed: 4)).array() != result)
-    #expect(try ones.droppedOut(0, using: Generator(seed: 3)) === ones)
+    #expect(try ones.droppedOut(0.2, using: streams(3)).array() == result)
+    #expect(try ones.droppedOut(0.2, using: streams(4)).array() != result)
+    #expect(try ones.droppedOut(0, using: streams(3)) === ones)
+    let both = streams(3)
+    _ = try ones.droppedOut(0.2, using: both)
+    #expect(try ones.droppedOut(0.2, using: both).array() != result, "a layer as the one before it")
+  }
+
+  private func streams(_ seed: UInt64) -> DropoutStreams {
+    DropoutStreams(RandomStream(seed: seed, .dropoutInTraining))
+  }
+
+  @Test func dropoutFollowsThePlaceAndNotTheMemory() throws {
+    // Large enough to be split between threads, in the middle of an image too.
+    let rows = try Tensor.full(1, shape: [3, 40, 31, 29])
+    let expected: [Float] = try rows.droppedOut(0.3, using: streams(5)).array()
+    #expect(try rows.channelsLast().droppedOut(0.3, using: streams(5)).array() == expected)
+    let strange = try Tensor.full(1, shape: [3, 31, 29, 40]).permuted([0, 3, 2, 1])
+    let turned = try Tensor.full(1, shape: [3, 40, 29, 31])
+    #expect(
+      try strange.droppedOut(0.3, using: streams(5)).array(of: Float.self)
+        == turned.droppedOut(0.3, using: streams(5)).array())
+    let half: [Float] = try rows.to(.bfloat16).droppedOut(0.3, using: streams(5)).to(.float32)
+      .array()
+    #expect(half.map { $0 > 0 } == expected.map { $0 > 0 })
+    try withThreads(1) { () throws -> Void in
+      #expect(try rows.droppedOut(0.3, using: streams(5)).array() == expected)
+      #expect(try rows.channelsLast().droppedOut(0.3, using: streams(5)).array() == expected)
+    }
   }
 }
 

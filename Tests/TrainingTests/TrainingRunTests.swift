@@ -53,7 +53,7 @@ import Training
         for stop in 1...8 {
           try withFolder { folder in
             let first = try makeRun(folder, dataset, steps: 8, validateEvery: 3)
-            #expect(try first.resume() == nil)
+            #expect(try first.begin(.resuming).step == nil)
             var done = 0
             #expect(
               try first.run(until: { done == stop }) {
@@ -61,7 +61,7 @@ import Training
               } == false)
             #expect(!FileManager.default.fileExists(atPath: first.plan.output))
             let second = try makeRun(folder, dataset, steps: 8, validateEvery: 3)
-            #expect(try second.resume() == stop)
+            #expect(try second.begin(.resuming).step == stop)
             #expect(try second.run { _ in })
             #expect(try content(second.plan.output) == wanted, "stopped after \(stop)")
             #expect(try content(second.plan.best) == best)
@@ -83,20 +83,23 @@ import Training
         let first = try makeRun(folder, dataset, steps: 4)
         _ = try first.run(until: { true }) { _ in }
         let other = try makeRun(folder, dataset, steps: 4, options: ["a": "2"])
-        let refusal = #expect(throws: ArtifactError.self) { try other.resume() }
+        let refusal = #expect(throws: ArtifactError.self) { try other.begin(.resuming) }
         #expect(
           refusal?.description
-            == "\(first.plan.checkpoint): made with --a 1, now 2; go on with the same settings, or "
-            + "without --resume")
-        _ = try makeRun(folder, dataset, steps: 9).resume()
+            == "\(first.plan.checkpoint): made with --a 1, now 2")
+        let (step, notice) = try other.begin(.resumingOrFresh)
+        #expect(step == nil && other.trainer.step == 0)
+        #expect(
+          notice == "\(first.plan.checkpoint): made with --a 1, now 2; starting afresh")
+        _ = try makeRun(folder, dataset, steps: 9).begin(.resuming)
         #expect(throws: ArtifactError.self) {
-          _ = try makeRun(folder, dataset, steps: 0).resume()
+          _ = try makeRun(folder, dataset, steps: 0).begin(.resuming)
         }
         // A model that is no checkpoint.
         let plain = try makeRun(folder, dataset, steps: 1, isDynamic: false)
         #expect(try plain.run { _ in })
         try FileManager.default.moveItem(atPath: plain.plan.output, toPath: plain.plan.checkpoint)
-        let error = #expect(throws: ArtifactError.self) { try plain.resume() }
+        let error = #expect(throws: ArtifactError.self) { try plain.begin(.resuming) }
         #expect(error?.description.contains("not a checkpoint") == true)
       }
     }
@@ -115,7 +118,7 @@ import Training
         let first = try makeRun(folder, dataset, steps: 2, isDynamic: false)
         _ = try first.run(until: { first.trainer.step == 2 }) { _ in }
         let run = try makeRun(folder, dataset, steps: 20, rate: 1e30, every: 1, isDynamic: false)
-        #expect(try run.resume() == 2)
+        #expect(try run.begin(.resuming).step == 2)
         let error = #expect(throws: TrainingError.self) { try run.run { _ in } }
         let text = try #require(error?.description)
         #expect(text.contains("the last good checkpoint is \(run.plan.checkpoint) (step "))
