@@ -3,7 +3,14 @@
 
 EXPERIMENT ?= scenes
 SEED       ?= 1
+# Minutes between two checkpoints of a training run, which goes on from the last when it is killed.
+CHECKPOINT_MINUTES ?= 5
 include pipeline/$(EXPERIMENT).mk
+
+# A path is taken as it was typed, dollars and all, and quoted wherever a shell sees it.
+typed  = $(if $(filter command environment,$(firstword $(origin $(1)))),$(value $(1)),$($(1)))
+quoted = '$(subst ','\'',$(1))'
+$(foreach name,INPUT DATA SPLIT WEIGHTS,$(eval override $(name) := $$(call typed,$(name))))
 
 ifdef LIBTORCH
 export LIBTORCH
@@ -14,12 +21,37 @@ endif
 export OMP_WAIT_POLICY ?= passive
 
 ROOT ?= data
-D    := $(ROOT)/$(EXPERIMENT)
 # Where the data set and the dense models are: experiments can share another one's.
 BASE ?= $(EXPERIMENT)
 B    := $(ROOT)/$(BASE)
-# One's own data set can be named instead of prepared.
-DATA ?= $(B)/dataset.h5
+# Methods stand beside the scenes, and within any other data set.
+folder = $(if $(filter scenes $(1),$(BASE)),,$(BASE)/)$(1)
+D     := $(ROOT)/$(call folder,$(EXPERIMENT))
+
+# What lies elsewhere is missed at once, not after the build.
+NEEDS_DATA := $(filter-out build test test-report bench help clean distclean,\
+                $(or $(MAKECMDGOALS),all))
+# A published data set that is not named: what was prepared of it before stands as it is.
+UNNAMED := $(if $(INPUT),,$(findstring $$(INPUT),$(value PREPARE)))
+usage = type: make $(or $(MAKECMDGOALS),all) EXPERIMENT=$(EXPERIMENT)$(if \
+  $(filter $(EXPERIMENT),$(BASE)),, BASE=$(BASE)) $(1)
+without = $(if $(shell test $(1) $(call quoted,$(2)) || echo without),$(error $(3)))
+ifneq ($(NEEDS_DATA),)
+  ifneq ($(DATA),)
+    $(call without,-f,$(DATA),DATA=$(DATA): no such file; $(call usage,DATA=/path/to/dataset.h5))
+  else ifneq ($(UNNAMED),)
+    $(call without,-f,$(B)/dataset.h5,INPUT is missing; $(call usage,INPUT=/path/to/$(BASE)))
+  else ifneq ($(INPUT),)
+    $(call without,-d,$(INPUT),INPUT=$(INPUT): no such folder; $(call \
+      usage,INPUT=/path/to/$(BASE)))
+  endif
+endif
+
+# One's own data set can be named instead of prepared. Names can hold what make cannot have in a
+# prerequisite; a note of the file's name, size and time stands for it.
+PREPARED := $(if $(DATA),,$(B)/dataset.h5)
+override DATA := $(or $(DATA),$(PREPARED))
+DATASET  := $(B)/.settings/data
 
 # The model that is scored and pruned: the initial weights, or the trained dense network.
 SCORED ?= initial
@@ -33,6 +65,8 @@ MERGE ?= --arbiter $(ARBITER)
 SPARSE ?= disparse
 SPARSE_STEPS ?= $(STEPS)
 SPARSE_TRAIN ?= $(TRAIN)
+# A run that was killed goes on, one of other settings starts afresh.
+GO_ON = --checkpoint-minutes $(CHECKPOINT_MINUTES) --resume --fresh
 # What the report compares with the dense network.
 REPORTED ?= $(D)/$(SPARSE)-metrics.h5
 
@@ -40,14 +74,15 @@ BIN  := .build/release
 # The tools are built before a stage runs, but a new build alone makes no result old.
 TOOLS := .build/tools-built
 
-.PHONY: all dataset scores masks model metrics report compare compare-metrics sweep build test test-report \
+.PHONY: all dataset dense scores masks model metrics report compare sweep build test test-report \
   bench help clean distclean FORCE
 # Nothing between two stages is deleted.
 .SECONDARY:
 
 all: report
 
-dataset: $(DATA)
+dataset: $(PREPARED)
+dense:   $(B)/dense-metrics.h5
 scores:  $(D)/scores.h5
 masks:   $(D)/masks.h5
 model:   $(D)/$(SPARSE).h5
@@ -57,29 +92,31 @@ report:  $(D)/report.html
 
 # --- The stages -------------------------------------------------------------------------------
 
-$(B)/dataset.h5: $(B)/.settings/prepare | $(TOOLS)
+data = --data $(call quoted,$(DATA))
+
+$(B)/dataset.h5: $(if $(UNNAMED),,$(B)/.settings/prepare) | $(TOOLS)
 	$(BIN)/prepare-data $(PREPARE) -o $@
 
-$(B)/initial.h5: $(DATA) $(B)/.settings/network | $(TOOLS)
-	$(BIN)/sparse-train --data $< $(NETWORK) --seed $(SEED) --steps 0 -o $@
+$(B)/initial.h5: $(DATASET) $(B)/.settings/network | $(TOOLS)
+	$(BIN)/sparse-train $(data) $(NETWORK) --seed $(SEED) --steps 0 -o $@
 
-$(B)/dense.h5: $(DATA) $(B)/initial.h5 $(B)/.settings/train | $(TOOLS)
-	$(BIN)/sparse-train --data $< --model $(B)/initial.h5 --steps $(STEPS) $(TRAIN) $(BATCHES) \
-	  --seed $(SEED) -o $@
+$(B)/dense.h5: $(DATASET) $(B)/initial.h5 $(B)/.settings/train | $(TOOLS)
+	$(BIN)/sparse-train $(data) --model $(B)/initial.h5 --steps $(STEPS) $(TRAIN) $(BATCHES) \
+	  --seed $(SEED) $(GO_ON) -o $@
 
-$(D)/scores.h5: $(DATA) $(SCORED_FILE) $(D)/.settings/score | $(TOOLS)
-	$(BIN)/score-importance --data $< --model $(SCORED_FILE) --criterion $(CRITERION) $(SCORE) \
+$(D)/scores.h5: $(DATASET) $(SCORED_FILE) $(D)/.settings/score | $(TOOLS)
+	$(BIN)/score-importance $(data) --model $(SCORED_FILE) --criterion $(CRITERION) $(SCORE) \
 	  $(BATCHES) --seed $(SEED) -o $@
 
 $(D)/masks.h5: $(D)/scores.h5 $(D)/.settings/masks | $(TOOLS)
 	$(BIN)/merge-masks $< --sparsity $(SPARSITY) $(MERGE) -o $@
 
-$(D)/$(SPARSE).h5: $(DATA) $(START_FILE) $(D)/masks.h5 $(D)/.settings/sparse-train | $(TOOLS)
-	$(BIN)/sparse-train --data $< --model $(START_FILE) --masks $(D)/masks.h5 \
-	  --steps $(SPARSE_STEPS) $(SPARSE_TRAIN) $(BATCHES) --seed $(SEED) -o $@
+$(D)/$(SPARSE).h5: $(DATASET) $(START_FILE) $(D)/masks.h5 $(D)/.settings/sparse-train | $(TOOLS)
+	$(BIN)/sparse-train $(data) --model $(START_FILE) --masks $(D)/masks.h5 \
+	  --steps $(SPARSE_STEPS) $(SPARSE_TRAIN) $(BATCHES) --seed $(SEED) $(GO_ON) -o $@
 
-$(ROOT)/%-metrics.h5: $(ROOT)/%.h5 $(DATA) $(D)/.settings/evaluate | $(TOOLS)
-	$(BIN)/evaluate --data $(DATA) --model $< $(EVALUATE) -o $@
+$(ROOT)/%-metrics.h5: $(ROOT)/%.h5 $(DATASET) $(B)/.settings/evaluate | $(TOOLS)
+	$(BIN)/evaluate $(data) --model $< $(EVALUATE) -o $@
 
 $(D)/report.html: $(B)/dense-metrics.h5 $(REPORTED) | $(TOOLS)
 	$(BIN)/evaluate compare $^ --report $@
@@ -97,44 +134,58 @@ COMPARE_SEEDS ?= 1 2 3
 COMPARE_STEPS ?= 300
 COMPARE_ROOT  ?= data/compare
 
-compared = $(COMPARE_ROOT)/seed-$(1)/$(2)-metrics.h5
+compared  = $(COMPARE_ROOT)/seed-$(1)/$(2)-metrics.h5
+comparing = $(MAKE) --no-print-directory ROOT=$(COMPARE_ROOT)/seed-$(1) SEED=$(1) BASE=$(BASE) \
+  DATA=$(call quoted,$(DATA)) STEPS=$(COMPARE_STEPS) FINE_TUNE=$(COMPARE_STEPS)
 
-compare: $(DATA)
-	@set -e; for seed in $(COMPARE_SEEDS); do for method in $(COMPARED); do \
-	  $(MAKE) --no-print-directory compare-metrics EXPERIMENT=$$method SEED=$$seed \
-	    ROOT=$(COMPARE_ROOT)/seed-$$seed DATA=$(DATA) STEPS=$(COMPARE_STEPS) \
-	    FINE_TUNE=$(COMPARE_STEPS); done; done
+# The dense network of a seed, then the methods, each by a make of its own.
+define compare-seed
+.PHONY: compare-$(1)-dense $(COMPARED:%=compare-$(1)-%)
+compare-$(1)-dense: $(DATASET) | $(TOOLS)
+	@+$$(call comparing,$(1)) dense EXPERIMENT=$(BASE)
+$(COMPARED:%=compare-$(1)-%): compare-$(1)-%: compare-$(1)-dense
+	@+$$(call comparing,$(1)) metrics EXPERIMENT=$$*
+endef
+$(foreach seed,$(COMPARE_SEEDS),$(eval $(call compare-seed,$(seed))))
+
+compare: $(foreach seed,$(COMPARE_SEEDS),$(COMPARED:%=compare-$(seed)-%))
 	@$(BIN)/evaluate compare --runs \
-	  $(foreach seed,$(COMPARE_SEEDS),$(call compared,$(seed),scenes/dense)) \
+	  $(foreach seed,$(COMPARE_SEEDS),$(call compared,$(seed),$(BASE)/dense)) \
 	  $(foreach method,$(COMPARED),$(foreach seed,$(COMPARE_SEEDS),\
-	    $(call compared,$(seed),$(method)/$(method)))) | tee $(COMPARE_ROOT)/compare.txt
-
-compare-metrics: $(B)/dense-metrics.h5 $(D)/$(SPARSE)-metrics.h5
+	    $(call compared,$(seed),$(call folder,$(method))/$(method)))) > $(COMPARE_ROOT)/compare.txt.new
+	@mv $(COMPARE_ROOT)/compare.txt.new $(COMPARE_ROOT)/compare.txt
+	@cat $(COMPARE_ROOT)/compare.txt
 
 # Accuracy against sparsity, by pipeline/sweep.mk on the data set of this experiment.
 SWEEP_STEPS ?= 300
 
-sweep: $(DATA)
-	@$(MAKE) --no-print-directory report EXPERIMENT=sweep DATA=$(DATA) STEPS=$(SWEEP_STEPS)
+sweep: $(DATASET)
+	@$(MAKE) --no-print-directory report EXPERIMENT=sweep BASE=sweep DATA=$(call quoted,$(DATA)) \
+	  STEPS=$(SWEEP_STEPS)
 
 # --- Settings: a file per stage that changes only when the settings do ------------------------
 
 settings.prepare      = $(PREPARE)
-settings.network      = $(DATA) $(NETWORK) --seed $(SEED)
-settings.train        = $(DATA) $(STEPS) $(TRAIN) $(BATCHES) --seed $(SEED)
-settings.score        = $(DATA) $(SCORED_FILE) $(CRITERION) $(SCORE) $(BATCHES) --seed $(SEED)
+settings.network      = $(NETWORK) --seed $(SEED)
+settings.train        = $(STEPS) $(TRAIN) $(BATCHES) --seed $(SEED)
+settings.evaluate     = $(EVALUATE)
+settings.score        = $(SCORED_FILE) $(CRITERION) $(SCORE) $(BATCHES) --seed $(SEED)
 settings.masks        = $(SPARSITY) $(MERGE)
-settings.sparse-train = $(DATA) $(START_FILE) $(SPARSE_STEPS) $(SPARSE_TRAIN) $(BATCHES) --seed $(SEED)
-settings.evaluate     = $(DATA) $(EVALUATE)
+settings.sparse-train = $(START_FILE) $(SPARSE_STEPS) $(SPARSE_TRAIN) $(BATCHES) --seed $(SEED)
 
-define settings-file
+# Writes what a command says to the target, unless it stands there.
+define note
 @mkdir -p $(@D)
-@echo '$(settings.$(@F))' | cmp -s - $@ || { echo '$(settings.$(@F))' > $@.new && mv $@.new $@; }
+@$(1) | cmp -s - $@ || { $(1) > $@.new && mv $@.new $@; }
 endef
 
-$(sort $(foreach stage,prepare network train,$(B)/.settings/$(stage)) \
-  $(foreach stage,score masks sparse-train evaluate,$(D)/.settings/$(stage))): FORCE
-	$(settings-file)
+# A comment behind a setting leaves blanks.
+$(sort $(foreach stage,prepare network train evaluate,$(B)/.settings/$(stage)) \
+  $(foreach stage,score masks sparse-train,$(D)/.settings/$(stage))): FORCE
+	$(call note,printf '%s\n' $(call quoted,$(strip $(settings.$(@F)))))
+
+$(DATASET): $(PREPARED) FORCE
+	$(call note,stat -L -c '%s %.Y %n' -- $(call quoted,$(DATA)))
 
 # --- Building and testing ---------------------------------------------------------------------
 
@@ -178,6 +229,7 @@ help:
 	@echo 'EXPERIMENT=$(EXPERIMENT)  settings in pipeline/$(EXPERIMENT).mk, results in $(D)/'
 	@echo 'Any setting can be given: make report SPARSITY=0.95 STEPS=300'
 	@echo 'DATA=/path/own.h5 use that data set instead of preparing one'
+	@echo 'INPUT=/path       where a published data set lies (EXPERIMENT=nyuv2, cityscapes, taskonomy)'
 	@echo 'LIBTORCH=/path    use a libtorch that is already there'
 
 clean:

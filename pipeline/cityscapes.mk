@@ -3,7 +3,8 @@
 
 include pipeline/published.mk
 LAYOUT   ?= adashare
-PREPARE   = cityscapes --input $(INPUT) --layout $(LAYOUT) --classes 19
+PREPARE   = cityscapes --input $(call quoted,$(INPUT)) --layout $(LAYOUT) --classes 19
 BATCHES   = --batch-size 16 --crop 224x224
 STEPS     = 20000
-TRAIN     = --learning-rate 1e-4 --weight-decay 5e-4 --decay-every 4000 --decay 0.5
+RATE      = 1e-4
+TRAIN     = --learning-rate $(RATE) --weight-decay 5e-4 --decay-every 4000 --decay 0.5

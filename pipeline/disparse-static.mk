@@ -1,5 +1,5 @@
 # DiSparse before training: each task's connection sensitivity, unanimity to prune.
 
-include pipeline/scenes.mk
-BASE   = scenes
+BASE ?= scenes
+include pipeline/$(BASE).mk
 SPARSE = disparse-static

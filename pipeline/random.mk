@@ -1,7 +1,7 @@
 # Random pruning: the baseline that asks nobody.
 
-include pipeline/scenes.mk
-BASE      = scenes
+BASE ?= scenes
+include pipeline/$(BASE).mk
 SPARSE    = random
 CRITERION = random
 SCORE     =

@@ -1,5 +1,5 @@
 # RigL: as disparse-dynamic, but grown by the gradient of all tasks' weighted sum (Evci et al. 2020).
 
 include pipeline/disparse-dynamic.mk
-SPARSE  = rigl
-UPDATES = --update-every 20 --joint
+SPARSE   = rigl
+UPDATES += --joint

@@ -8,7 +8,11 @@ SCORE     = --batches 32
 SPARSITY  = 0.9
 ARBITER   = union
 STEPS     = 600
+RATE      = 1e-3
+TRAIN     = --learning-rate $(RATE) --weight-decay 5e-4 --decay-every $(shell expr $(STEPS) / 3) --decay 0.5
 # After pruning a trained network.
-FINE_TUNE = 200
-TRAIN     = --learning-rate 1e-3 --weight-decay 5e-4 --decay-every $(shell expr $(STEPS) / 3) --decay 0.5
+FINE_TUNE      = 200
+FINE_TUNE_RATE = 2.5e-4
+# Masks that change in training: steps between two updates.
+UPDATE_EVERY   = 20
 EVALUATE  = --split validation --batch-size 1

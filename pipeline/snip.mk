@@ -1,6 +1,6 @@
 # SNIP: joint connection sensitivity before training, one ranking for all tasks.
 
-include pipeline/scenes.mk
-BASE   = scenes
+BASE ?= scenes
+include pipeline/$(BASE).mk
 SPARSE = snip
-SCORE  = --batches 32 --joint
+SCORE += --joint

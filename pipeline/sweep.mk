@@ -20,18 +20,18 @@ sweep-masks  = $(D)/$(1)-masks$(if $(word 2,$(SPARSITIES)),,-$(SPARSITIES)).h5
 sweep-values = $(subst $(empty) $(empty),$(comma),$(strip $(SPARSITIES)))
 
 define sweep-method
-$(D)/$(1)-scores.h5: $(DATA) $(B)/initial.h5 $(D)/.settings/score | $(TOOLS)
-	$(BIN)/score-importance --data $(DATA) --model $(B)/initial.h5 $(SCORE.$(1)) \
+$(D)/$(1)-scores.h5: $(DATASET) $(B)/initial.h5 $(D)/.settings/score | $(TOOLS)
+	$(BIN)/score-importance $$(data) --model $(B)/initial.h5 $(SCORE.$(1)) \
 	  $(BATCHES) --seed $(SEED) -o $(D)/$(1)-scores.h5
 
 $(SPARSITIES:%=$(D)/$(1)-masks-%.h5) &: $(D)/$(1)-scores.h5 $(D)/.settings/masks | $(TOOLS)
 	$(BIN)/merge-masks $(D)/$(1)-scores.h5 --sparsity $(sweep-values) $(MERGE) \
 	  -o $(call sweep-masks,$(1))
 
-$(SPARSITIES:%=$(D)/$(1)-%.h5): $(D)/$(1)-%.h5: $(DATA) $(B)/initial.h5 $(D)/$(1)-masks-%.h5 \
+$(SPARSITIES:%=$(D)/$(1)-%.h5): $(D)/$(1)-%.h5: $(DATASET) $(B)/initial.h5 $(D)/$(1)-masks-%.h5 \
   $(D)/.settings/sparse-train | $(TOOLS)
-	$(BIN)/sparse-train --data $(DATA) --model $(B)/initial.h5 --masks $(D)/$(1)-masks-$$*.h5 \
-	  --steps $(STEPS) $(SPARSE_TRAIN) $(BATCHES) --seed $(SEED) -o $$@
+	$(BIN)/sparse-train $$(data) --model $(B)/initial.h5 --masks $(D)/$(1)-masks-$$*.h5 \
+	  --steps $(STEPS) $(SPARSE_TRAIN) $(BATCHES) --seed $(SEED) $(GO_ON) -o $$@
 endef
 
 define STAGES

@@ -5,8 +5,12 @@ include pipeline/published.mk
 SPLIT    ?= $(INPUT)/train_val_test_tiny.csv
 WEIGHTS  ?= $(INPUT)/semseg_prior_factor.npy
 # In files of 20,000 images, so that an interrupted run goes on where it was.
-PREPARE   = taskonomy --input $(INPUT) --split $(SPLIT) --class-weights $(WEIGHTS) \
-            --shard-size 20000 --resume
+PREPARE   = taskonomy --input $(call quoted,$(INPUT)) --split $(call quoted,$(SPLIT)) \
+            --class-weights $(call quoted,$(WEIGHTS)) --shard-size 20000 --resume
 BATCHES   = --batch-size 16 --crop 224x224
 STEPS     = 100000
-TRAIN     = --learning-rate 1e-4 --weight-decay 5e-4 --decay-every 12000 --decay 0.3
+RATE      = 1e-4
+TRAIN     = --learning-rate $(RATE) --weight-decay 5e-4 --decay-every 12000 --decay 0.3
+FINE_TUNE      = 4000
+FINE_TUNE_RATE = 1e-6
+UPDATE_EVERY   = 250
