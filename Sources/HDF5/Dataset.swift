@@ -87,6 +87,7 @@ public final class Dataset: AttributeHolder {
     let total = try checkSlab(offset, count)
     try type.requireNumber(T.typeName, at: handle.place)
     try checkCount(memory.count, total)
+    if try readDirectly(into: memory, offset: offset, count: count) { return }
     try withSlab(offset, count) { memorySpace, fileSpace in
       try handle.call("read") {
         let type = T.elementType.nativeID
