@@ -34,6 +34,23 @@ public struct MasksHeader: Sendable, Equatable {
   }
 }
 
+/// A layer's mask as part of a whole network's: 1 = kept, in the parameter's shape.
+public struct MaskSlice: Sendable {
+  public let name: String
+  public let shape: [Int]
+  public let values: ArraySlice<UInt8>
+
+  public init(name: String, shape: [Int], values: ArraySlice<UInt8>) {
+    self.name = name
+    self.shape = shape
+    self.values = values
+  }
+
+  public init(_ mask: Mask) {
+    self.init(name: mask.name, shape: mask.shape, values: mask.values[...])
+  }
+}
+
 public final class MasksFile: Sendable {
   public let reader: ArtifactReader
   public let header: MasksHeader
@@ -57,8 +74,8 @@ public final class MasksFile: Sendable {
   ///
   /// - Parameter taskMasks: per task, its masks before the arbiter.
   public static func write(
-    _ path: String, _ header: MasksHeader, masks: [Mask],
-    taskMasks: [(task: String, masks: [Mask])], layers: LayerTable, provenance: Provenance
+    _ path: String, _ header: MasksHeader, masks: [MaskSlice],
+    taskMasks: [(task: String, masks: [MaskSlice])], layers: LayerTable, provenance: Provenance
   ) throws {
     let writer = try ArtifactWriter(path, kind: .masks, provenance: provenance)
     try writer.naming {
@@ -74,8 +91,14 @@ public final class MasksFile: Sendable {
       _ = try root.createGroup("task_masks")
       for (task, _) in taskMasks { _ = try root.createGroup("task_masks/" + task) }
     }
-    try writer.write(masks, in: "masks")
-    for (task, masks) in taskMasks { try writer.write(masks, in: "task_masks/" + task) }
+    // A layer at a time, so that no mask of the whole network is copied.
+    func write(_ masks: [MaskSlice], in group: String) throws {
+      for mask in masks.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
+        try writer.write([Mask(mask.name, shape: mask.shape, Array(mask.values))], in: group)
+      }
+    }
+    try write(masks, in: "masks")
+    for (task, masks) in taskMasks { try write(masks, in: "task_masks/" + task) }
     try writer.write(layers)
     try writer.finish()
   }

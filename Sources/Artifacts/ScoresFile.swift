@@ -1,7 +1,9 @@
 // scores.h5: how much each weight matters to each task.
 
 import Formatting
+import Foundation
 import HDF5
+import Synchronization
 
 /// How scores came about.
 public struct ScoresHeader: Sendable, Equatable {
@@ -57,32 +59,51 @@ public final class ScoresFile: Sendable {
   ///   negative or not finite.
   public func scores(ofTask task: String, layers: [(name: String, shape: [Int])]) throws -> [Float]
   {
-    let group = "scores/" + task
-    let total = layers.reduce(0) { $0 + $1.shape.reduce(1, *) }
-    let all = try [Float](unsafeUninitializedCapacity: total) { all, initialized in
-      for (name, shape) in layers {
-        let dataset = try reader.root.dataset("\(group)/\(name)")
-        guard dataset.shape == shape else {
-          throw reader.error(
-            dataset.path,
-            "expected shape \(Format.shape(shape)), found \(Format.shape(dataset.shape))")
+    let datasets = try datasets(ofTask: task, layers: layers)
+    let parts = datasets.flatMap(ScoresPart.parts)
+    // Where each part's scores lie.
+    let starts = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
+    return try [Float](unsafeUninitializedCapacity: starts[parts.count]) { all, initialized in
+      nonisolated(unsafe) let all = all
+      let failure = Mutex<(part: Int, error: any Error)?>(nil)
+      DispatchQueue.concurrentPerform(iterations: parts.count) { index in
+        do {
+          try parts[index].read(
+            into: UnsafeMutableBufferPointer(rebasing: all[starts[index]..<starts[index + 1]]),
+            reader)
+        } catch {
+          // The first in the file is told, whoever comes first.
+          failure.withLock { if $0.map({ index < $0.part }) ?? true { $0 = (index, error) } }
         }
-        let scores = UnsafeMutableBufferPointer(
-          rebasing: all[initialized..<initialized + dataset.count])
-        try dataset.read(into: scores, offset: shape.map { _ in 0 }, count: shape)
-        // Bit patterns order like the numbers, with negative ones and NaN above infinity; the largest
-        // is found without a branch per score.
-        let largest = scores.reduce(0) { max($0, ($1 + 0).bitPattern) }
-        if largest >= Float.infinity.bitPattern,
-          let index = scores.firstIndex(where: { !($0 >= 0 && $0 < .infinity) })
-        {
-          throw reader.error(
-            dataset.path,
-            scores[index] < 0 && scores[index].isFinite
-              ? "value \(index) is negative" : "value \(index) is \(scores[index])")
-        }
-        initialized += dataset.count
       }
+      if let failure = failure.withLock({ $0 }) { throw failure.error }
+      initialized = starts[parts.count]
+    }
+  }
+
+  /// A task's datasets, which are those of the layers, once all shapes and sizes have been checked: what
+  /// the architecture claims is no reason to set memory aside.
+  private func datasets(ofTask task: String, layers: [(name: String, shape: [Int])]) throws
+    -> [Dataset]
+  {
+    let group = "scores/" + task
+    let datasets = try layers.map { name, shape in
+      let dataset = try reader.root.dataset("\(group)/\(name)")
+      guard dataset.shape == shape else {
+        throw reader.error(
+          dataset.path,
+          "expected shape \(Format.shape(shape)), found \(Format.shape(dataset.shape))")
+      }
+      // Deflate makes at most 1032 bytes of one (zlib's documentation).
+      let expansion: UInt64 = dataset.chunk == nil ? 1 : 1032
+      let (room, isPlenty) = dataset.storageSize().multipliedReportingOverflow(by: expansion)
+      guard isPlenty || room >= UInt64(dataset.count) else {
+        throw reader.error(
+          dataset.path,
+          "claims \(dataset.count) values, more than the \(dataset.storageSize()) bytes stored hold"
+        )
+      }
+      return dataset
     }
     let expected = Set(layers.map(\.name))
     if let extra = try reader.root.group(group).datasetNames().first(where: {
@@ -90,7 +111,47 @@ public final class ScoresFile: Sendable {
     }) {
       throw reader.error("/\(group)/\(extra)", "not a prunable weight of this task's network")
     }
-    return all
+    return datasets
+  }
+}
+
+/// Some rows of a layer's scores; a layer's parts are read at the same time.
+private struct ScoresPart: Sendable {
+  private let dataset: Dataset
+  private let rows: Range<Int>
+  private let rowCount: Int
+  var count: Int { rows.count * rowCount }
+
+  /// About as many bytes as a core's own cache holds.
+  private static let size = 1 << 18
+
+  static func parts(of dataset: Dataset) -> [ScoresPart] {
+    let rows = dataset.shape.first ?? 1
+    let rowCount = dataset.shape.dropFirst().reduce(1, *)
+    // Chunks would be unpacked once for each part.
+    let atOnce = dataset.chunk == nil ? max(1, size / max(1, rowCount)) : max(1, rows)
+    return stride(from: 0, to: rows, by: atOnce).map {
+      ScoresPart(
+        dataset: dataset, rows: $0..<min($0 + atOnce, rows), rowCount: rowCount)
+    }
+  }
+
+  func read(into scores: UnsafeMutableBufferPointer<Float>, _ reader: ArtifactReader) throws {
+    let rest = dataset.shape.dropFirst()
+    try dataset.read(
+      into: scores, offset: dataset.shape.isEmpty ? [] : [rows.lowerBound] + rest.map { _ in 0 },
+      count: dataset.shape.isEmpty ? [] : [rows.count] + rest)
+    // Bit patterns order like the numbers, with negative ones and NaN above infinity; the largest is
+    // found without a branch per score.
+    let largest = scores.reduce(0) { max($0, ($1 + 0).bitPattern) }
+    guard largest >= Float.infinity.bitPattern,
+      let index = scores.firstIndex(where: { !($0 >= 0 && $0 < .infinity) })
+    else { return }
+    let place = rows.lowerBound * rowCount + index
+    throw reader.error(
+      dataset.path,
+      scores[index] < 0 && scores[index].isFinite
+        ? "value \(place) is negative" : "value \(place) is \(scores[index])")
   }
 }
 

@@ -98,6 +98,7 @@ public final class Dataset: AttributeHolder {
     try type.requireNumber(T.typeName, at: handle.place)
     try checkCount(memory.count, total)
     try checkStored(total)
+    if try readDirectly(into: memory, offset: offset, count: count) { return }
     try withSlab(offset, count) { memorySpace, fileSpace in
       try handle.call("read") {
         let type = T.elementType.nativeID

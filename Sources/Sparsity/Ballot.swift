@@ -4,24 +4,23 @@
 import Torch
 
 /// The smallest critical keep ratios that the tasks gave each shared weight.
-struct Ballot {
+struct Ballot<Ratio: Comparable & Sendable> {
   private let count: Int
   /// The number of tasks that must want a shared weight.
   private let votes: Int
   /// `votes` rows of `count` ratios, a weight's column ascending: row n is the ratio from which on
   /// n + 1 tasks want it.
-  private var rows: [KeepRatio]
+  private var rows: [Ratio]
 
-  init(count: Int, votes: Int) {
+  /// - Parameter never: the ratio of weights that nobody wants.
+  init(count: Int, votes: Int, never: Ratio) {
     self.count = count
     self.votes = votes
-    rows = [KeepRatio](repeating: .never, count: count * votes)
+    rows = [Ratio](repeating: never, count: count * votes)
   }
 
   /// Enters one task's ratios for some of the weights; what it does not enter it does not want.
-  @inline(__always) mutating func enter(
-    _ range: Range<Int>, _ ratio: @Sendable (Int) -> KeepRatio
-  ) {
+  @inline(__always) mutating func enter(_ range: Range<Int>, _ ratio: @Sendable (Int) -> Ratio) {
     let (count, votes) = (count, votes)
     rows.withUnsafeMutableBufferPointer { rows in
       nonisolated(unsafe) let rows = rows
@@ -31,34 +30,19 @@ struct Ballot {
           for weight in range { rows[weight] = min(rows[weight], ratio(weight)) }
         } else {
           for weight in range {
-            Self.insert(ratio(weight), into: rows, column: weight, count: count, votes: votes)
+            // What falls off the column's end no longer matters.
+            var entering = ratio(weight)
+            for row in 0..<votes where entering < rows[row * count + weight] {
+              swap(&entering, &rows[row * count + weight])
+            }
           }
         }
       }
     }
   }
 
-  /// Enters one task's ratio for one weight.
-  mutating func enter(_ weight: Int, _ ratio: KeepRatio) {
-    let (count, votes) = (count, votes)
-    rows.withUnsafeMutableBufferPointer {
-      Self.insert(ratio, into: $0, column: weight, count: count, votes: votes)
-    }
-  }
-
-  /// What falls off the column's end no longer matters.
-  @inline(__always) private static func insert(
-    _ ratio: KeepRatio, into rows: UnsafeMutableBufferPointer<KeepRatio>, column: Int, count: Int,
-    votes: Int
-  ) {
-    var entering = ratio
-    for row in 0..<votes where entering < rows[row * count + column] {
-      swap(&entering, &rows[row * count + column])
-    }
-  }
-
   /// From which ratio on each weight has its votes.
-  var settled: ArraySlice<KeepRatio> { rows.suffix(count) }
+  var settled: ArraySlice<Ratio> { rows.suffix(count) }
 }
 
 extension KeepRatio {

@@ -117,11 +117,25 @@ struct CoarseRanking {
     nonisolated(unsafe) let (scores, mask) = (scores, mask)
     return inParallel(scope.range) { range -> [Scored] in
       var inside: [Scored] = []
-      for index in range {
-        let bits = (scores[index] + 0).bitPattern
-        mask[index] = bits >= upper ? 1 : 0
-        if bits >= lower, bits < upper {
-          inside.append(Scored(position: UInt32(index), bits: bits))
+      // Few are inside, so most blocks need no look at each of their weights.
+      for start in stride(from: range.lowerBound, to: range.upperBound, by: 64) {
+        let block = start..<min(start + 64, range.upperBound)
+        let (scores, mask) = (
+          UnsafeBufferPointer(rebasing: scores[block]),
+          UnsafeMutableBufferPointer(rebasing: mask[block])
+        )
+        var found: UInt32 = 0
+        for index in scores.indices {
+          let bits = (scores[index] + 0).bitPattern
+          mask[index] = bits >= upper ? 1 : 0
+          found |= bits >= lower && bits < upper ? 1 : 0
+        }
+        guard found > 0 else { continue }
+        for (index, score) in scores.enumerated() {
+          let bits = (score + 0).bitPattern
+          if bits >= lower, bits < upper {
+            inside.append(Scored(position: UInt32(start + index), bits: bits))
+          }
         }
       }
       return inside

@@ -12,56 +12,102 @@ func cut(
   scores: (_ task: Int) throws -> [Float]
 ) throws -> [MergedMasks] {
   let votes = try settings.arbiter.requiredVotes(of: network.tasks.count)
-  let shared = 0..<network.sharedCount
   var rankings: [[CoarseRanking]] = []
-  var lowest = Ballot(count: shared.count, votes: votes)
-  var highest = lowest
+  var cells = RatioCells(sharedCount: network.sharedCount, votes: votes)
   for task in network.tasks.indices {
     try scores(task).withUnsafeBufferPointer { scores in
       rankings.append(
         try network.scopes(ofTask: task, settings.distribution).map { scope in
-          let ranking = try CoarseRanking(scores, scope, sharedCount: shared.count)
-          let bounds = ranking.bounds
-          let range = scope.range.clamped(to: shared)
-          nonisolated(unsafe) let scores = scores
-          bounds.map(\.lower).withUnsafeBufferPointer { lower in
-            nonisolated(unsafe) let lower = lower
-            lowest.enter(range) { lower[CoarseRanking.bucket(of: scores[$0])] }
-          }
-          bounds.map(\.upper).withUnsafeBufferPointer { upper in
-            nonisolated(unsafe) let upper = upper
-            highest.enter(range) { upper[CoarseRanking.bucket(of: scores[$0])] }
-          }
+          let ranking = try CoarseRanking(scores, scope, sharedCount: network.sharedCount)
+          cells.enter(scores, ranking)
           return ranking
         })
     }
   }
-
-  let heads = rankings.joined().flatMap { ranking in
-    zip(ranking.bounds, ranking.headCounts).filter { $0.1 > 0 }
-  }
+  let brackets = cells.brackets
   var cuts = sparsities.map { sparsity in
     let kept = network.keptCount(atSparsity: sparsity)
-    return Cut(
-      network, kept: kept, votes: votes,
-      from: bound(kept, lowest.settled, heads.map { ($0.0.lower, $0.1) }),
-      through: bound(kept, highest.settled, heads.map { ($0.0.upper, $0.1) }))
+    let bracket = brackets(kept)
+    return Cut(kept: kept, from: bracket.lower, through: bracket.upper)
   }
   for task in network.tasks.indices {
     try scores(task).withUnsafeBufferPointer { scores in
       for index in cuts.indices { cuts[index].settle(scores, rankings[task]) }
     }
   }
-  return cuts.indices.map { cuts[$0].finish(network) }
+  return cuts.indices.map { cuts[$0].finish(network, votes: votes) }
 }
 
-/// The `kept`-th smallest bound of all weights: shared ones as settled, heads' by bucket.
-private func bound(
-  _ kept: Int, _ settled: ArraySlice<KeepRatio>, _ heads: [(key: KeepRatio, count: Int)]
-) -> KeepRatio {
-  guard kept > 0 else { return .always }
-  return KeepRatio(
-    raw: settled.withKeys { smallest(kept, of: $0, and: heads.map { ($0.key.raw, $0.count) }) })
+/// What the buckets say of the weights' critical keep ratios after the arbiter: bounds to the ratios'
+/// 16 leading bits, which is finer than buckets are.
+private struct RatioCells {
+  private typealias Cell = UInt16
+
+  private let shared: Range<Int>
+  private var lowest: Ballot<Cell>
+  private var highest: Ballot<Cell>
+  /// The heads' weights by cell.
+  private var lowestOfHeads = [Int](repeating: 0, count: 1 << 16)
+  private var highestOfHeads = [Int](repeating: 0, count: 1 << 16)
+
+  init(sharedCount: Int, votes: Int) {
+    shared = 0..<sharedCount
+    lowest = Ballot(count: sharedCount, votes: votes, never: .max)
+    highest = lowest
+  }
+
+  mutating func enter(_ scores: UnsafeBufferPointer<Float>, _ ranking: CoarseRanking) {
+    let bounds = ranking.bounds
+    let lower = bounds.map { Cell($0.lower.raw >> 16) }
+    let upper = bounds.map { Cell($0.upper.raw >> 16) }
+    for (bucket, count) in ranking.headCounts.enumerated() where count > 0 {
+      lowestOfHeads[Int(lower[bucket])] += count
+      highestOfHeads[Int(upper[bucket])] += count
+    }
+    let range = ranking.scope.range.clamped(to: shared)
+    nonisolated(unsafe) let scores = scores
+    lower.withUnsafeBufferPointer { lower in
+      nonisolated(unsafe) let lower = lower
+      lowest.enter(range) { lower[CoarseRanking.bucket(of: scores[$0])] }
+    }
+    upper.withUnsafeBufferPointer { upper in
+      nonisolated(unsafe) let upper = upper
+      highest.enter(range) { upper[CoarseRanking.bucket(of: scores[$0])] }
+    }
+  }
+
+  /// Between which ratios the one lies at which so many weights stay.
+  var brackets: (_ kept: Int) -> (lower: KeepRatio, upper: KeepRatio) {
+    let lowest = Self.counts(lowest.settled, lowestOfHeads)
+    let highest = Self.counts(highest.settled, highestOfHeads)
+    return { kept in
+      let lower = UInt32(Self.cell(ofRank: kept, lowest))
+      let upper = UInt32(Self.cell(ofRank: kept, highest))
+      return (KeepRatio(raw: lower << 16), KeepRatio(raw: upper << 16 | 0xFFFF))
+    }
+  }
+
+  private static func counts(_ cells: ArraySlice<Cell>, _ heads: [Int]) -> [Int] {
+    cells.withUnsafeBufferPointer { cells in
+      nonisolated(unsafe) let cells = cells
+      let parts = inParallel(cells.indices) { range in
+        var counts = [Int](repeating: 0, count: 1 << 16)
+        counts.withUnsafeMutableBufferPointer { counts in
+          for index in range { counts[Int(cells[index])] += 1 }
+        }
+        return counts
+      }
+      return parts.reduce(heads) { zip($0, $1).map(+) }
+    }
+  }
+
+  private static func cell(ofRank rank: Int, _ counts: [Int]) -> Int {
+    var reached = 0
+    return counts.firstIndex { count in
+      reached += count
+      return reached >= rank
+    } ?? counts.count - 1
+  }
 }
 
 /// A cut that lies between two critical keep ratios, while the tasks settle what stays.
@@ -69,23 +115,16 @@ private struct Cut {
   private typealias Undecided = (position: Int, ratio: KeepRatio)
 
   private let kept: Int
-  private let sharedCount: Int
   private let lower: KeepRatio
   private let upper: KeepRatio
-  private var ballot: Ballot
   private var masks: [[UInt8]] = []
-  /// Per task, the weights inside the bracket in ascending order.
+  /// Per task, the weights inside the bracket in ascending order; their masks are 0 until the end.
   private var undecided: [[Undecided]] = []
 
-  init(
-    _ network: PrunableNetwork, kept: Int, votes: Int, from lower: KeepRatio,
-    through upper: KeepRatio
-  ) {
+  init(kept: Int, from lower: KeepRatio, through upper: KeepRatio) {
     self.kept = kept
     self.lower = lower
     self.upper = upper
-    ballot = Ballot(count: network.sharedCount, votes: votes)
-    sharedCount = network.sharedCount
   }
 
   /// Marks what the next task keeps for certain, and ranks what is undecided.
@@ -100,12 +139,7 @@ private struct Cut {
           let ratios = ranking.criticalKeepRatios(found, undecided: buckets)
           inside += zip(found, ratios).map { (Int($0.position), $1) }
         }
-        nonisolated(unsafe) let mask = UnsafeBufferPointer(mask)
-        ballot.enter(0..<sharedCount) { mask[$0] == 1 ? .always : .never }
       }
-    }
-    for (position, ratio) in inside where position < sharedCount {
-      ballot.enter(position, ratio)
     }
     masks.append(mask)
     undecided.append(inside)
@@ -113,30 +147,11 @@ private struct Cut {
 
   /// Cuts: the undecided weights with the smallest critical ratios stay, as many as are needed; among
   /// equals at the cut the first in network order.
-  mutating func finish(_ network: PrunableNetwork) -> MergedMasks {
-    let settled = ballot.settled
-    var merged = [UInt8](repeating: 0, count: network.count)
-    // In network order.
-    var open = merged.withUnsafeMutableBufferPointer { merged in
-      settled.withUnsafeBufferPointer { settled in
-        nonisolated(unsafe) let (merged, settled) = (merged, settled)
-        return inParallel(settled.indices) { [upper] range -> [Undecided] in
-          var open: [Undecided] = []
-          // Where the bracket reaches the ratio 1, nothing lies beyond it.
-          for weight in range where settled[weight] != .never || upper == .never {
-            if settled[weight] == .always {
-              merged[weight] = 1
-            } else {
-              open.append((weight, settled[weight]))
-            }
-          }
-          return open
-        }.flatMap { $0 }
-      }
-    }
-    for (task, head) in network.heads.enumerated() {
-      merged.replaceSubrange(head, with: masks[task][sharedCount...])
-      open += undecided[task].filter { $0.position >= sharedCount }
+  mutating func finish(_ network: PrunableNetwork, votes: Int) -> MergedMasks {
+    var merged = assembled(masks, of: network, votes: votes)
+    var open = contested(of: network.sharedCount, votes: votes)
+    for task in network.tasks.indices {
+      open += undecided[task].filter { $0.position >= network.sharedCount }
         .map { (network.place(ofWeight: $0.position, inTask: task), $0.ratio) }
     }
     let missing = kept - keptCount(merged)
@@ -161,7 +176,36 @@ private struct Cut {
           ratio < threshold ? 1 : merged[network.place(ofWeight: position, inTask: task)]
       }
     }
-    return MergedMasks(
-      network: network, merged: merged, tasks: masks, keepRatio: threshold.value)
+    return MergedMasks(network: network, merged: merged, tasks: masks, keepRatio: threshold.value)
+  }
+
+  /// The shared weights whose votes depend on the tasks that are undecided, in network order, each with
+  /// the ratio from which on it has them.
+  private func contested(of sharedCount: Int, votes: Int) -> [Undecided] {
+    var contested: [Undecided] = []
+    // Each task's next undecided weight.
+    var next = undecided.map { _ in 0 }
+    var ratios: [KeepRatio] = []
+    while true {
+      var position = sharedCount
+      for task in undecided.indices where next[task] < undecided[task].count {
+        position = min(position, undecided[task][next[task]].position)
+      }
+      guard position < sharedCount else { return contested }
+      ratios.removeAll(keepingCapacity: true)
+      var missing = votes
+      for task in undecided.indices {
+        if next[task] < undecided[task].count, undecided[task][next[task]].position == position {
+          ratios.append(undecided[task][next[task]].ratio)
+          next[task] += 1
+        } else {
+          missing -= Int(masks[task][position])
+        }
+      }
+      if missing > 0, missing <= ratios.count {
+        ratios.sort()
+        contested.append((position, ratios[missing - 1]))
+      }
+    }
   }
 }

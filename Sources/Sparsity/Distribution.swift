@@ -26,6 +26,29 @@ public func erdosRenyiKernel(density: Double, shapes: [[Int]]) -> [Double] {
   return kernel.densities(atEpsilon: epsilon)
 }
 
+/// Whole numbers that sum to `total`, each a quota rounded down or up: up those with the largest
+/// remainders, the first among equals (Hamilton's method).
+///
+/// - Parameters:
+///   - quotas: at least 0, with a sum of about `total`.
+///   - sizes: what no number may exceed.
+func apportioned(_ quotas: [Double], of sizes: [Int], total: Int) -> [Int] {
+  var counts = zip(quotas, sizes).map { min(Int($0), $1) }
+  func remainder(_ index: Int) -> Double { quotas[index] - Double(counts[index]) }
+  let order = counts.indices.sorted { (remainder($1), $0) < (remainder($0), $1) }
+  // Quotas are sums of rounded products, so that they may even exceed the total by a hair.
+  var missing = total - counts.reduce(0, +)
+  for index in order where missing > 0 && counts[index] < sizes[index] {
+    counts[index] += 1
+    missing -= 1
+  }
+  for index in order.reversed() where missing < 0 && counts[index] > 0 {
+    counts[index] -= 1
+    missing += 1
+  }
+  return counts
+}
+
 /// The kernel as a monotone function between ε and the network's density.
 struct ErdosRenyiKernel {
   private let raw: [Double]

@@ -7,9 +7,9 @@ public struct KeepRatio: Comparable, Hashable, Sendable {
 
   init(raw: UInt32) { self.raw = raw }
 
-  /// The ratio `rank` / `count`, for 1 ≤ rank ≤ count.
-  init(rank: Int, of count: Int) {
-    raw = UInt32(((rank << 32) - 1) / count)
+  /// The ratio `rank` / `count`, for 1 ≤ rank ≤ count < 2³².
+  public init(rank: Int, of count: Int) {
+    raw = UInt32(((UInt64(rank) << 32) - 1) / UInt64(count))
   }
 
   /// The smallest ratio that is at least `value`, for 0 < value ≤ 1.
@@ -61,13 +61,6 @@ public struct RankingScope: Sendable {
   func rank(below ratio: KeepRatio) -> Int {
     ratio.raw == 0 ? 0 : rank(at: KeepRatio(raw: ratio.raw - 1))
   }
-
-  /// The number K of weights that a keep ratio set by hand keeps: ⌊r · N⌋, or by the layer's density.
-  func count(keeping ratio: Double) -> Int {
-    guard let (kernel, layer) = kernel else { return Int(ratio * Double(range.count)) }
-    let density = kernel.densities(atEpsilon: kernel.epsilon(atDensity: ratio))[layer]
-    return Int(density * Double(range.count))
-  }
 }
 
 extension PrunableNetwork {
@@ -82,5 +75,23 @@ extension PrunableNetwork {
       return RankingScope(
         start..<start + layer.count, kernel: distribution == .erk ? (kernel, index) : nil)
     }
+  }
+
+  /// How many weights of each of ``scopes(ofTask:_:)`` a keep ratio set by hand keeps: ⌊r · N⌋ of the
+  /// task's network together, whatever the distribution. The kernel is that of the task's own layers.
+  ///
+  /// - Parameter ratio: r, in 0...1.
+  func counts(ofTask task: Int, _ distribution: Distribution, keeping ratio: Double) -> [Int] {
+    let layers = layers(ofTask: task)
+    let densities =
+      switch distribution {
+      case .global: [ratio]
+      case .uniform: layers.map { _ in ratio }
+      case .erk: erdosRenyiKernel(density: ratio, shapes: layers.map(\.shape))
+      }
+    let sizes = distribution == .global ? [count(ofTask: task)] : layers.map(\.count)
+    return apportioned(
+      zip(densities, sizes).map { $0 * Double($1) }, of: sizes,
+      total: Int(ratio * Double(count(ofTask: task))))
   }
 }

@@ -19,32 +19,48 @@ public struct MergedMasks: Sendable {
   public let merged: [UInt8]
   /// Per task over its own network, before the arbiter.
   public let tasks: [[UInt8]]
-  /// The share that each task keeps of its network.
+  /// The keep ratio that gives these masks.
   public let keepRatio: Double
+  public let kept: Int
 
-  public var kept: Int { keptCount(merged) }
+  init(network: PrunableNetwork, merged: [UInt8], tasks: [[UInt8]], keepRatio: Double) {
+    self.network = network
+    self.merged = merged
+    self.tasks = tasks
+    self.keepRatio = keepRatio
+    kept = keptCount(merged)
+  }
+
   /// The share of pruned weights among all prunable weights.
   public var sparsity: Double { 1 - Double(kept) / Double(network.count) }
 
   /// Layers that lost all their weights: whatever follows them sees nothing.
   public var deadLayers: [PrunableLayer] {
-    slices(merged, by: network.layers).filter { !$0.values.contains(1) }.map(\.layer)
+    slices(merged, by: network.layers).filter { keptCount($0.values) == 0 }.map(\.layer)
   }
 }
 
 /// The number of ones in a mask.
-func keptCount(_ mask: [UInt8]) -> Int {
+func keptCount(_ mask: [UInt8]) -> Int { keptCount(mask[...]) }
+
+func keptCount(_ mask: ArraySlice<UInt8>) -> Int {
   mask.withUnsafeBytes { bytes in
     nonisolated(unsafe) let bytes = bytes
-    // Bytes are 0 or 1, so bits can be counted eight bytes at a time.
     let words = bytes.count / 8
     let counts = inParallel(0..<words) { range in
-      range.reduce(0) {
-        $0 + bytes.loadUnaligned(fromByteOffset: 8 * $1, as: UInt64.self).nonzeroBitCount
+      var count = 0
+      for word in range {
+        count &+= ones(bytes.loadUnaligned(fromByteOffset: 8 * word, as: UInt64.self))
       }
+      return count
     }
     return counts.reduce(0, +) + bytes.dropFirst(8 * words).reduce(0) { $0 + Int($1) }
   }
+}
+
+/// The number of ones among eight bytes that are 0 or 1: the product's highest byte is their sum.
+@inline(__always) func ones(_ bytes: UInt64) -> Int {
+  Int(truncatingIfNeeded: (bytes &* 0x0101_0101_0101_0101) >> 56)
 }
 
 /// How tasks' wishes become one mask.
@@ -69,20 +85,21 @@ public struct MergeSettings: Sendable {
 /// - Parameter scores: the scores of a task's network, as ``PrunableNetwork/layers(ofTask:)`` lays it
 ///   out; called twice per task, so that one task's scores are held at a time.
 /// - Throws: ``SparsityError`` when counts do not fit the network, a target is out of range, a score
-///   is negative or not finite, or the arbiter asks for more tasks than there are; and what `scores`
-///   throws.
+///   is negative or not finite, a task's scores are all 0, floors keep more than a sparsity leaves, or
+///   the arbiter asks for more tasks than there are; and what `scores` throws.
 public func merge(
   _ network: PrunableNetwork, _ settings: MergeSettings, targets: [KeepTarget],
   scores: (_ task: Int) throws -> [Float]
 ) throws -> [MergedMasks] {
   for target in targets { try target.check() }
+  try network.checkSize()
   let votes = try settings.arbiter.requiredVotes(of: network.tasks.count)
   let sparsities = targets.compactMap(\.sparsity)
   func checked(_ task: Int) throws -> [Float] {
     try network.checked(scores(task), ofTask: task)
   }
   var cuts: [MergedMasks] = []
-  var floors: [Bool] = []
+  var floors: [UInt8] = []
   if settings.minimumLayerDensity > 0 {
     (cuts, floors) = try cutAboveFloors(network, settings, sparsities, scores: checked)
   } else if !sparsities.isEmpty {
@@ -91,18 +108,24 @@ public func merge(
   return try targets.map { target in
     guard case .keepRatio(let ratio) = target else { return cuts.removeFirst() }
     let tasks = try network.tasks.indices.map { task in
-      try selectTopK(checked(task), scopes: network.scopes(ofTask: task, settings.distribution)) {
-        $0.count(keeping: ratio)
-      }
+      try selectTopK(
+        checked(task), scopes: network.scopes(ofTask: task, settings.distribution),
+        counts: network.counts(ofTask: task, settings.distribution, keeping: ratio))
     }
-    var merged = arbitrate(tasks.map { $0[..<network.sharedCount] }, votes: votes)
-    for mask in tasks { merged += mask[network.sharedCount...] }
-    for (weight, isFloor) in floors.enumerated() where isFloor { merged[weight] = 1 }
+    var merged = assembled(tasks, of: network, votes: votes)
+    if !floors.isEmpty { merged = arbitrate([merged[...], floors[...]], votes: 1) }
     return MergedMasks(network: network, merged: merged, tasks: tasks, keepRatio: ratio)
   }
 }
 
-extension KeepTarget {
+extension KeepTarget: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .keepRatio(let ratio): "keep ratio \(ratio)"
+    case .sparsity(let sparsity): "sparsity \(sparsity)"
+    }
+  }
+
   var sparsity: Double? {
     if case .sparsity(let sparsity) = self { sparsity } else { nil }
   }
@@ -127,11 +150,23 @@ extension PrunableNetwork {
     count - Int((sparsity * Double(count)).rounded())
   }
 
-  /// - Throws: ``SparsityError`` when the scores are too many or too few for a task's network.
+  /// - Throws: ``SparsityError`` when a task has too many weights for their ranks to stay distinct.
+  func checkSize() throws {
+    guard let largest = tasks.indices.map(count(ofTask:)).max(), largest > Int(UInt32.max) else {
+      return
+    }
+    throw SparsityError("\(largest) weights of a task are more than can be ranked (\(UInt32.max))")
+  }
+
+  /// - Throws: ``SparsityError`` when the scores are too many or too few for a task's network, or all 0:
+  ///   such a ranking would be the weights' order in the file.
   func checked(_ scores: [Float], ofTask task: Int) throws -> [Float] {
     guard scores.count == count(ofTask: task) else {
       throw SparsityError(
         "task \(tasks[task]): expected \(count(ofTask: task)) scores, found \(scores.count)")
+    }
+    guard scores.isEmpty || scores.contains(where: { $0 != 0 }) else {
+      throw SparsityError("task \(tasks[task]): all scores are 0, so there is nothing to choose by")
     }
     return scores
   }

@@ -50,11 +50,17 @@ public struct GroupPattern: Equatable, Sendable, CustomStringConvertible {
 /// merged ranking, so that the pattern holds in the merged network too.
 ///
 /// - Parameter scores: as for ``merge(_:_:targets:scores:)``; called once per task.
-/// - Throws: ``SparsityError``, and what `scores` throws.
+/// - Throws: ``SparsityError`` as there, and when the pattern fits no layer; and what `scores` throws.
 public func merge(
   _ network: PrunableNetwork, _ settings: MergeSettings, pattern: GroupPattern,
   scores: (_ task: Int) throws -> [Float]
 ) throws -> MergedMasks {
+  try network.checkSize()
+  guard network.layers.contains(where: pattern.applies) else {
+    throw SparsityError(
+      "pattern \(pattern) fits no layer: of none do the input channels divide into groups of "
+        + "\(pattern.group)")
+  }
   func mask(_ critical: [KeepRatio], _ layers: [PrunableLayer]) -> [UInt8] {
     slices(critical, by: layers).flatMap { pattern.mask($0.values, of: $0.layer) }
   }

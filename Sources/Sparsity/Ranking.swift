@@ -31,20 +31,19 @@ public func criticalKeepRatios(of scores: [Float]) throws -> [KeepRatio] {
 /// The highest-scored share of one ranking as a mask: the K = ⌊keepRatio · N⌋ best weights and
 /// whatever ties with the K-th.
 public func selectTopK(_ scores: [Float], keepRatio: Double) throws -> [UInt8] {
-  try selectTopK(scores, scopes: [RankingScope(0..<scores.count)]) { $0.count(keeping: keepRatio) }
+  try selectTopK(
+    scores, scopes: [RankingScope(0..<scores.count)],
+    counts: [Int(keepRatio * Double(scores.count))])
 }
 
 /// The highest-scored weights of each scope as a mask, in the order of the task's network: in each
-/// the `count(scope)` best and whatever ties with the last of them.
-public func selectTopK(
-  _ scores: [Float], scopes: [RankingScope], count: (RankingScope) -> Int
-) throws -> [UInt8] {
+/// as many of the best as `counts` says, and whatever ties with the last of them.
+func selectTopK(_ scores: [Float], scopes: [RankingScope], counts: [Int]) throws -> [UInt8] {
   try scores.withUnsafeBufferPointer { scores in
     var mask = [UInt8](repeating: 0, count: scores.count)
     try mask.withUnsafeMutableBufferPointer { mask in
-      for scope in scopes {
+      for (scope, count) in zip(scopes, counts) {
         let ranking = try CoarseRanking(scores, scope, sharedCount: 0)
-        let count = min(count(scope), scope.range.count)
         guard count > 0 else { continue }
         let bucket = ranking.bucket(ofRank: count)
         let inside = ranking.mark(scores, undecided: bucket..<bucket + 1, in: mask)

@@ -2,21 +2,14 @@
 
 import Torch
 
-/// The `rank`-th smallest (1-based) of many keys and some that occur several times, by counting their
-/// upper, then their lower 16 bits.
-func smallest(
-  _ rank: Int, of keys: UnsafeBufferPointer<UInt32>,
-  and repeated: [(key: UInt32, count: Int)] = []
-) -> UInt32 {
+/// The `rank`-th smallest (1-based) of many keys, by counting their upper, then their lower 16 bits.
+func smallest(_ rank: Int, of keys: UnsafeBufferPointer<UInt32>) -> UInt32 {
   var remaining = rank
   /// The digit of the key sought: the first by which the counts reach what remains.
-  func select(_ parts: [[Int]], _ digit: (UInt32) -> UInt32?) -> UInt32 {
+  func select(_ parts: [[Int]]) -> UInt32 {
     var counts = parts[0]
     for part in parts.dropFirst() {
       for digit in counts.indices { counts[digit] += part[digit] }
-    }
-    for (key, times) in repeated {
-      if let digit = digit(key) { counts[Int(digit)] += times }
     }
     var selected = 0
     while counts[selected] < remaining {
@@ -33,8 +26,7 @@ func smallest(
         for index in range { counts[Int(keys[index] >> 16)] += 1 }
       }
       return counts
-    }
-  ) { $0 >> 16 }
+    })
   let low = select(
     inParallel(keys.indices) { range in
       var counts = [Int](repeating: 0, count: 1 << 16)
@@ -44,8 +36,7 @@ func smallest(
         }
       }
       return counts
-    }
-  ) { $0 >> 16 == high ? $0 & 0xFFFF : nil }
+    })
   return high << 16 | low
 }
 

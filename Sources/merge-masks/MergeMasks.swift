@@ -16,6 +16,12 @@ enum Main {
   static func main() { run(MergeMasks.self, cleanUp: PartialFiles.removeAll) }
 }
 
+extension MaskSlice {
+  fileprivate init(_ slice: (layer: PrunableLayer, values: ArraySlice<UInt8>)) {
+    self.init(name: slice.layer.name, shape: slice.layer.shape, values: slice.values)
+  }
+}
+
 extension Distribution: ExpressibleByArgument {}
 
 extension Arbiter: ExpressibleByArgument {
@@ -87,6 +93,10 @@ struct MergeMasks: ParsableCommand {
     guard minLayerDensity >= 0, minLayerDensity <= 1 else {
       throw ValidationError("--min-layer-density \(minLayerDensity): must lie in [0, 1]")
     }
+    if let sparsity, Set(sparsity.entries.map(\.value)).count < sparsity.entries.count {
+      let list = sparsity.entries.map(\.text).joined(separator: ",")
+      throw ValidationError("--sparsity \(list): gives a sparsity twice")
+    }
   }
 
   func run() throws {
@@ -117,12 +127,20 @@ struct MergeMasks: ParsableCommand {
         ofTask: network.tasks[task],
         layers: network.layers(ofTask: task).map { ($0.name, $0.shape) })
     }
-    let results =
-      if let pattern {
-        [try merge(network, settings, pattern: pattern, scores: taskScores)]
-      } else {
-        try merge(network, settings, targets: targets.map(\.target), scores: taskScores)
-      }
+    let results: [MergedMasks]
+    do {
+      results =
+        if let pattern {
+          [try merge(network, settings, pattern: pattern, scores: taskScores)]
+        } else {
+          try merge(network, settings, targets: targets.map(\.target), scores: taskScores)
+        }
+    } catch let error as SparsityError {
+      throw file.reader.error("", error.description)
+    }
+    for (masks, target) in zip(results, targets) {
+      try checkPaths(masks, of: architecture, target.target, file)
+    }
     for (masks, target) in zip(results, targets) {
       try write(masks, to: target.path, sparsityTarget: target.sparsity, file)
     }
@@ -151,6 +169,20 @@ struct MergeMasks: ParsableCommand {
     return [(.keepRatio(ratio), nil, output.output)]
   }
 
+  /// Refuses masks under which a task's prediction no longer depends on the image.
+  private func checkPaths(
+    _ masks: MergedMasks, of architecture: Architecture, _ target: KeepTarget, _ scores: ScoresFile
+  ) throws {
+    let layers = slices(masks.merged, by: masks.network.layers).map { ($0.layer.name, $0.values) }
+    let tasks = try architecture.tasksWithoutPath(Dictionary(uniqueKeysWithValues: layers))
+    guard !tasks.isEmpty else { return }
+    let choice = pattern.map { "pattern \($0)" } ?? target.description
+    throw scores.reader.error(
+      "",
+      "at \(choice) no kept weights lead from the image to the prediction of "
+        + (tasks.count == 1 ? "task " : "tasks ") + tasks.joined(separator: ", "))
+  }
+
   private func write(
     _ masks: MergedMasks, to path: String, sparsityTarget: Double?, _ scores: ScoresFile
   ) throws {
@@ -167,19 +199,16 @@ struct MergeMasks: ParsableCommand {
         sparsityTarget: sparsityTarget, sparsity: masks.sparsity, keepRatio: masks.keepRatio,
         architecture: scores.header.architecture, modelDigest: scores.header.modelDigest,
         seed: scores.header.seed),
-      masks: namedMasks(masks.merged, network.layers),
+      masks: slices(masks.merged, by: network.layers).map(MaskSlice.init),
       taskMasks: network.tasks.enumerated().map { task, name in
-        (name, namedMasks(masks.tasks[task], network.layers(ofTask: task)))
+        let layers = network.layers(ofTask: task)
+        return (name, slices(masks.tasks[task], by: layers).map(MaskSlice.init))
       },
       layers: table(agreement, network), provenance: provenance)
-    for layer in masks.deadLayers {
-      common.warn(toolName, "layer \(layer.name) lost all its weights")
+    for dead in agreement.layers where dead.kept == 0 {
+      common.warn(toolName, "layer \(dead.layer.name) lost all its weights")
     }
     common.say(summary(masks, agreement, path))
-  }
-
-  private func namedMasks(_ values: [UInt8], _ layers: [PrunableLayer]) -> [Mask] {
-    slices(values, by: layers).map { Mask($0.layer.name, shape: $0.layer.shape, Array($0.values)) }
   }
 
   private func table(_ agreement: Agreement, _ network: PrunableNetwork) -> LayerTable {
@@ -225,9 +254,15 @@ struct MergeMasks: ParsableCommand {
     }
     lines.append(
       "\(path): sparsity \(Format.percent(masks.sparsity)), kept \(Format.count(masks.kept)) of "
-        + "\(Format.count(network.count)) weights"
-        + (pattern == nil
-          ? "; each task keeps \(Format.percent(masks.keepRatio)) of its network" : ""))
+        + "\(Format.count(network.count)) weights; each task keeps \(range(agreement.taskShares)) "
+        + "of its network")
     return lines.joined(separator: "\n")
+  }
+
+  /// 10.0 %, or 9.8–10.2 % where shares differ in what is printed.
+  private func range(_ shares: [Double]) -> String {
+    guard let least = shares.min(), let most = shares.max() else { return "nothing" }
+    let (low, high) = (Format.percent(least), Format.percent(most))
+    return low == high ? high : low.dropLast(" %".count) + "–" + high
   }
 }

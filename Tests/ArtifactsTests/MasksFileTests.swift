@@ -27,7 +27,7 @@ import Testing
     _ path: String, _ header: MasksHeader, masks: [Mask]? = nil,
     provenance: Provenance = someProvenance
   ) throws {
-    let masks = masks ?? self.masks
+    let masks = (masks ?? self.masks).map(MaskSlice.init)
     try MasksFile.write(
       path, header, masks: masks, taskMasks: [("seg", masks), ("sn", [masks[0]])], layers: table,
       provenance: provenance)

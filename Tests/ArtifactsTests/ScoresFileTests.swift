@@ -1,6 +1,7 @@
 // scores.h5.
 
 import Artifacts
+import Foundation
 import HDF5
 import TestSupport
 import Testing
@@ -67,6 +68,66 @@ import Testing
       let header = try ScoresFile(opening: path).header
       #expect(header.joint && header.batches == -1 && header.batchSize == .max)
       #expect(header.seed == 0)
+    }
+  }
+
+  @Test func whatIsClaimedIsCheckedBeforeMemoryIsSetAside() throws {
+    try withFolder { folder in
+      // 38 million values of which none is stored: beside a layer of another shape, that shape is told.
+      let path = folder + "/scores.h5"
+      let vast = [1 << 10, 1 << 12, 3, 3]
+      let file = try File.create(path)
+      for (name, value) in [
+        ("format", "scores"), ("criterion", "static"), ("architecture", ""), ("model_sha256", ""),
+      ] {
+        try file.root.setAttribute(name, value)
+      }
+      for (name, value) in [("format_version", 1), ("joint", 0), ("batches", 1), ("batch_size", 1)]
+      {
+        try file.root.setAttribute(name, value)
+      }
+      let group = try file.root.createGroup("scores/seg")
+      _ = try group.createDataset("vast", of: Float.self, shape: vast)
+      _ = try group.createDataset(
+        "packed", of: Float.self, shape: vast, chunk: [1, 1 << 12, 3, 3], compression: 1)
+      try group.createDataset("small", of: Float.self, shape: [2]).write([1, 2])
+      try file.close()
+      #expect(try Data(contentsOf: URL(fileURLWithPath: path)).count < 20_000)
+      let scores = try ScoresFile(opening: path)
+      func reason(_ layers: [(name: String, shape: [Int])]) -> String {
+        failure { _ = try scores.scores(ofTask: "seg", layers: layers) }?.reason ?? ""
+      }
+      #expect(
+        reason([("vast", vast), ("packed", vast), ("small", [3])]) == "claims 37748736 values, "
+          + "more than the 0 bytes stored hold")
+      #expect(
+        reason([("small", [3]), ("vast", vast), ("packed", vast)]) == "expected shape 3, found 2")
+      #expect(
+        reason([("small", [2]), ("packed", vast), ("vast", vast)]) == "claims 37748736 values, "
+          + "more than the 0 bytes stored hold")
+    }
+  }
+
+  @Test func largeLayersAreReadInParts() throws {
+    try withFolder { folder in
+      let path = folder + "/scores.h5"
+      let shape = [700, 1000]
+      let values = (0..<700_000).map { Float($0) }
+      try write(
+        path, [NamedArray("w", shape: shape, values), NamedArray("v", shape: [2], [8, 9])])
+      let layers = [(name: "v", shape: [2]), (name: "w", shape: shape)]
+      #expect(
+        try ScoresFile(opening: path).scores(ofTask: "seg", layers: layers) == [8, 9] + values)
+      // Of several faults the first is told.
+      var faulty = values
+      faulty[699_998] = .nan
+      faulty[500_001] = -3
+      try write(
+        path, [NamedArray("w", shape: shape, faulty), NamedArray("v", shape: [2], [8, 9])])
+      let error = failure {
+        _ = try ScoresFile(opening: path).scores(ofTask: "seg", layers: layers)
+      }
+      #expect(error?.path == "/scores/seg/w" && error?.reason == "value 500001 is negative")
     }
   }
 

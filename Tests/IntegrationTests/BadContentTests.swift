@@ -258,6 +258,23 @@ struct Fault: Sendable, CustomTestStringConvertible {
         "--sparsity 0.9 --arbiter at-least:3",
         "--arbiter at-least:3: there are only 2 tasks to vote"
       ),
+      (
+        "--sparsity 0.9 --arbiter at-least:9223372036854775807",
+        "--arbiter at-least:9223372036854775807: there are only 2 tasks to vote"
+      ),
+      (
+        "--sparsity 0.9 --min-layer-density 0.5",
+        "scores.h5: a minimum layer density of 0.5 keeps 19478 weights, but sparsity 0.9 leaves only 3896"
+      ),
+      ("--pattern 3:61", "scores.h5: pattern 3:61 fits no layer: of none do the input channels"),
+      (
+        "--sparsity 0.5,0.9999",
+        "scores.h5: at sparsity 0.9999 no kept weights lead from the image to the prediction of tasks seg, sn"
+      ),
+      (
+        "--keep-ratio 0.0001",
+        "scores.h5: at keep ratio 0.0001 no kept weights lead from the image to the prediction of"
+      ),
     ])
   func sparsity(_ options: String, _ line: String) throws {
     let folder = try Inputs().folder
@@ -280,6 +297,33 @@ struct Fault: Sendable, CustomTestStringConvertible {
     let dead = kept.filter { $0.1 == 0 }.map(\.0)
     #expect(!dead.isEmpty)
     #expect(lines == dead.map { "merge-masks: warning: layer \($0) lost all its weights" })
+  }
+
+  @Test("A task whose scores are all 0 chooses nothing")
+  func silentTask() throws {
+    let inputs = try Inputs()
+    let layers = try inputs.folder.open("scores.h5").group("scores/sn").datasetNames()
+    try inputs.folder.edit(
+      "scores.h5",
+      layers.reduce(Edit()) { $0.changing("/scores/sn/" + $1) { $0 = $0.map { _ in 0 } } })
+    for way in ["--sparsity 0.9", "--keep-ratio 0.1", "--pattern 2:4"] {
+      let reason = try inputs.failure(
+        of: .mergeMasks, "scores.h5 \(way) -o out.h5", naming: "scores.h5")
+      #expect(reason == "task sn: all scores are 0, so there is nothing to choose by")
+    }
+  }
+
+  @Test("Each task's own share is told where they differ")
+  func shares() throws {
+    let folder = try Inputs().folder
+    func told(_ options: String) throws -> Substring? {
+      try folder.succeed(.mergeMasks, "scores.h5 \(options) -o out.h5").stdout
+        .split(separator: "\n").last?.split(separator: "; ").last
+    }
+    #expect(try told("--sparsity 0") == "each task keeps 100.0 % of its network")
+    #expect(try told("--keep-ratio 0.25") == "each task keeps 25.0 % of its network")
+    #expect(
+      try told("--sparsity 0.9 --distribution erk")?.contains(/keeps \d+\.\d–\d+\.\d % of/) == true)
   }
 
   @Test("A target without any ground truth counts as loss 0, with a warning")

@@ -36,6 +36,10 @@ import Testing
     ),
     (.mergeMasks, "s.h5 --sparsity 0.9 --arbiter judge -o m.h5", "'judge' is invalid for"),
     (.mergeMasks, "s.h5 --sparsity 0.9 --arbiter at-least:0 -o m.h5", "'at-least:0' is invalid"),
+    (
+      .mergeMasks, "s.h5 --sparsity 0.9,0.5,0.90 -o m.h5",
+      "--sparsity 0.9,0.5,0.90: gives a sparsity twice"
+    ),
     (.mergeMasks, "--sparsity 0.9 -o m.h5", "Missing expected argument '<scores>'"),
     (
       .evaluate, "--data d.h5 --model m.h5 --split all -o e.h5",

@@ -32,6 +32,7 @@ import Testing
     #expect(layers[3].taskDensities[0] == 1.0 / 3 && layers[3].taskDensities[1].isNaN)
     #expect(layers[4].taskDensities[0].isNaN && layers[4].taskDensities[1] == 2.0 / 3)
     #expect(agreement.totalIoU == 0.5)
+    #expect(agreement.taskShares == [0.5, 0.5])
     #expect(agreement.watershed?.name == "backbone.3")
   }
 

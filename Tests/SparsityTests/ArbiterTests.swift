@@ -12,7 +12,8 @@ import Testing
     #expect(Arbiter("at-least:3") == .atLeast(3))
     for text in [
       "", "Union", "at-least", "at-least:", "at-least:0", "at-least:-1", "at-least:x",
-      "at-least:1:2", "at-most:2", "union:1", "at-least:99999999999999999999",
+      "at-least:1:2", "at-most:2", "union:1", "at-least:9223372036854775808",
+      "at-least:99999999999999999999",
     ] {
       #expect(Arbiter(text) == nil, "\(text)")
     }
@@ -25,8 +26,10 @@ import Testing
       let majority = try Arbiter.majority.requiredVotes(of: tasks)
       #expect(2 * majority > tasks && 2 * (majority - 1) <= tasks)
       #expect(try Arbiter.atLeast(tasks).requiredVotes(of: tasks) == tasks)
-      #expect(throws: SparsityError.self) {
-        try Arbiter.atLeast(tasks + 1).requiredVotes(of: tasks)
+      for votes in [tasks + 1, .max] {
+        #expect(throws: SparsityError.self) {
+          try Arbiter.atLeast(votes).requiredVotes(of: tasks)
+        }
       }
     }
   }
@@ -38,6 +41,11 @@ import Testing
     #expect(arbitrate(masks.map { $0[...] }, votes: 3) == [0, 0, 0, 0, 1])
     #expect(arbitrate(masks.map { $0[1..<3] }, votes: 1) == [1, 1])
     #expect(arbitrate([], votes: 1).isEmpty)
+    // More voters than a byte counts.
+    let many = [ArraySlice<UInt8>](repeating: [1, 0], count: 300) + [[0, 1]]
+    #expect(arbitrate(many, votes: 1) == [1, 1])
+    #expect(arbitrate(many, votes: 300) == [1, 0])
+    #expect(arbitrate(many, votes: 301) == [0, 0])
   }
 
   @Test func theOrderStatisticOverRatiosIsTheArbiterOverMasks() throws {

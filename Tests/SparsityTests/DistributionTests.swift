@@ -47,23 +47,53 @@ import Testing
     }
   }
 
-  @Test func uniformGivesEveryLayerTheSameDensity() throws {
-    for example in try RandomNetwork.many(12) {
-      let settings = MergeSettings(distribution: .uniform)
-      let masks = try #require(
-        try merge(example.network, settings, targets: [.keepRatio(0.5)]) { example.scores[$0] }
-          .first)
-      for (task, mask) in masks.tasks.enumerated() {
-        let layers = example.network.layers(ofTask: task)
-        for ((layer, kept), (_, scores)) in zip(
-          slices(mask, by: layers), slices(example.scores[task], by: layers))
-        {
-          let k = layer.count / 2
-          let threshold = k == 0 ? Float.infinity : scores.sorted(by: >)[k - 1]
-          #expect(Array(kept) == scores.map { $0 >= threshold ? 1 : 0 })
+  @Test(arguments: [Distribution.global, .uniform, .erk])
+  func aKeepRatioIsThatOfEveryTasksOwnNetwork(_ distribution: Distribution) throws {
+    // Scores without ties, heads of different sizes.
+    for seed in 0..<12 {
+      let example = try RandomNetwork(seed: UInt64(seed), tasks: 2 + seed % 4, ties: false)
+      let settings = MergeSettings(distribution: distribution)
+      let ratios = [0.003, 0.1, 0.29, 0.5, 0.7, 0.999, 1]
+      let results = try merge(example.network, settings, targets: ratios.map { .keepRatio($0) }) {
+        example.scores[$0]
+      }
+      for (ratio, masks) in zip(ratios, results) {
+        for (task, mask) in masks.tasks.enumerated() {
+          let layers = example.network.layers(ofTask: task)
+          let kept = mask.reduce(0) { $0 + Int($1) }
+          #expect(kept == Int(ratio * Double(example.network.count(ofTask: task))))
+          guard distribution != .global else { continue }
+          let densities =
+            distribution == .uniform
+            ? layers.map { _ in ratio }
+            : erdosRenyiKernel(density: ratio, shapes: layers.map(\.shape))
+          for (((layer, mask), (_, scores)), density) in zip(
+            zip(slices(mask, by: layers), slices(example.scores[task], by: layers)), densities)
+          {
+            // Rounded down or up, and of the layer the best.
+            let k = mask.reduce(0) { $0 + Int($1) }
+            #expect(abs(Double(k) - density * Double(layer.count)) < 1)
+            let threshold = k == 0 ? Float.infinity : scores.sorted(by: >)[k - 1]
+            #expect(Array(mask) == scores.map { $0 >= threshold ? 1 : 0 })
+          }
         }
       }
     }
+  }
+
+  @Test func remaindersAreRoundedUpLargestFirst() throws {
+    func kept(_ sizes: [Int], _ ratio: Double) throws -> [Int] {
+      let layers = sizes.map { PrunableLayer(name: "\($0)", shape: [$0], task: nil) }
+      let network = PrunableNetwork(tasks: ["a"], layers: layers)
+      let settings = MergeSettings(distribution: .uniform)
+      let scores = (0..<network.count).map { Float($0 + 1) }
+      let masks = try merge(network, settings, targets: [.keepRatio(ratio)]) { _ in scores }
+      return slices(masks[0].merged, by: layers).map { $0.values.reduce(0) { $0 + Int($1) } }
+    }
+    #expect(try kept([3, 9, 8], 0.3) == [1, 3, 2])
+    #expect(try kept([10, 10, 10, 10], 0.25) == [3, 3, 2, 2])
+    #expect(try kept([2, 2, 2], 0.5) == [1, 1, 1])
+    #expect(try kept([1, 1, 1], 0.1) == [0, 0, 0])
   }
 
   @Test(arguments: [Distribution.uniform, .erk])
@@ -114,9 +144,36 @@ import Testing
         let kept = mask.reduce(0) { $0 + Int($1) }
         #expect(kept >= Int((0.2 * Double(layer.count)).rounded(.up)))
       }
-      #expect(masks.kept >= count - Int((0.7 * Double(count)).rounded()))
+      #expect(masks.kept == count - Int((0.7 * Double(count)).rounded()))
       #expect(masks.deadLayers.isEmpty)
     }
+  }
+
+  @Test func floorsThatNeedMoreThanTheSparsityLeavesAreRefused() throws {
+    let network = PrunableNetwork(
+      tasks: ["a"],
+      layers: [
+        PrunableLayer(name: "first", shape: [10], task: nil),
+        PrunableLayer(name: "second", shape: [7], task: nil),
+        PrunableLayer(name: "head", shape: [3], task: 0),
+      ])
+    let scores = (0..<20).map { Float(20 - $0) }
+    func masks(_ sparsities: Double...) throws -> [MergedMasks] {
+      try merge(
+        network, MergeSettings(minimumLayerDensity: 0.25), targets: sparsities.map { .sparsity($0) }
+      ) { _ in scores }
+    }
+    // ⌈2.5⌉ + ⌈1.75⌉ + ⌈0.75⌉ weights.
+    let error = #expect(throws: SparsityError.self) { try masks(0.5, 0.75) }
+    #expect(
+      error?.description
+        == "a minimum layer density of 0.25 keeps 6 weights, but sparsity 0.75 leaves only 5")
+    // Those that just fit, and two more by their rank: ratios 4/20 and 5/20.
+    let fitting = try masks(0.7, 0.6)
+    #expect(fitting.map(\.kept) == [6, 8])
+    #expect(fitting[0].merged.enumerated().filter { $1 == 1 }.map(\.0) == [0, 1, 2, 10, 11, 17])
+    #expect(
+      fitting[1].merged.enumerated().filter { $1 == 1 }.map(\.0) == [0, 1, 2, 3, 4, 10, 11, 17])
   }
 }
 

@@ -51,6 +51,16 @@ import Testing
     }
   }
 
+  @Test func ranksAreDistinctAndInOrderUpToTheLargest() {
+    let count = Int(UInt32.max)
+    for rank in [1, 2, 1 << 30, 1 << 31, 1 << 31 + 1, count - 1, count] {
+      let ratio = KeepRatio(rank: rank, of: count)
+      #expect(ratio.value >= Double(rank) / Double(count) && ratio.value <= 1)
+      #expect(rank == 1 || KeepRatio(rank: rank - 1, of: count) < ratio)
+    }
+    #expect(KeepRatio(rank: 1 << 31, of: 1 << 31).value == 1)
+  }
+
   @Test func minusZeroIsZero() throws {
     let ratios = try criticalKeepRatios(of: [-0.0, 0, 1, -0.0])
     #expect(ranks(ratios) == [2, 2, 1, 2])

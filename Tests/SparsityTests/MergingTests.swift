@@ -141,10 +141,32 @@ import Testing
     #expect(
       message(.sparsity(0.5), arbiter: .atLeast(3))
         == "arbiter at-least:3 asks for more votes than there are tasks (2)")
+    let silent = [example.scores[0], example.scores[1].map { _ in 0 }]
+    for target in [KeepTarget.sparsity(0.5), .keepRatio(0.5)] {
+      #expect(
+        message(target, scores: silent)
+          == "task t1: all scores are 0, so there is nothing to choose by")
+    }
     let count = example.network.count(ofTask: 1)
     let short = [example.scores[0], Array(example.scores[1].dropLast())]
     #expect(
       message(.sparsity(0.5), scores: short)
         == "task t1: expected \(count) scores, found \(count - 1)")
+  }
+
+  @Test func moreWeightsThanRanksAreRefused() throws {
+    let network = PrunableNetwork(
+      tasks: ["a"],
+      layers: [PrunableLayer(name: "vast", shape: [1 << 16, 1 << 16, 3, 3], task: nil)])
+    let pattern = try #require(GroupPattern("2:4"))
+    for merging in [
+      { try merge(network, MergeSettings(), targets: [.keepRatio(0.5)]) { _ in [] } },
+      { [try merge(network, MergeSettings(), pattern: pattern) { _ in [] }] },
+    ] {
+      let error = #expect(throws: SparsityError.self) { _ = try merging() }
+      #expect(
+        error?.description
+          == "38654705664 weights of a task are more than can be ranked (4294967295)")
+    }
   }
 }

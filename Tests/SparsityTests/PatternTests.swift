@@ -21,6 +21,23 @@ import Testing
     }
   }
 
+  @Test func whatCannotBeIsAnError() throws {
+    func message(_ pattern: String, _ scores: [[Float]]) throws -> String? {
+      let pattern = try #require(GroupPattern(pattern))
+      return #expect(throws: SparsityError.self) {
+        try merge(network, MergeSettings(), pattern: pattern) { scores[$0] }
+      }?.description
+    }
+    let scores = [[Float]](
+      repeating: [Float](repeating: 1, count: network.count(ofTask: 0)), count: 2)
+    #expect(
+      try message("3:7", scores)
+        == "pattern 3:7 fits no layer: of none do the input channels divide into groups of 7")
+    #expect(
+      try message("2:4", [scores[0], scores[1].map { _ in 0 }])
+        == "task b: all scores are 0, so there is nothing to choose by")
+  }
+
   @Test(arguments: [Arbiter.union, .intersection]) func everyGroupKeepsItsBest(_ arbiter: Arbiter)
     throws
   {

@@ -34,7 +34,8 @@ import Training
         MasksHeader(
           arbiter: "union", distribution: "global", sparsityTarget: nil, sparsity: 0, keepRatio: 1,
           architecture: architecture.json(), modelDigest: digest ?? start().modelDigest, seed: nil),
-        masks: masks ?? allKept(architecture), taskMasks: [], layers: LayerTable(rows: []),
+        masks: (masks ?? allKept(architecture)).map(MaskSlice.init), taskMasks: [],
+        layers: LayerTable(rows: []),
         provenance: Provenance(createdBy: "t", command: "t", seed: recordedSeed))
       return try body(MasksFile(opening: path))
     }
