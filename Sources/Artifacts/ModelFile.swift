@@ -72,21 +72,15 @@ public struct TrainingState: Sendable {
 public final class ModelFile: Sendable {
   public let reader: ArtifactReader
   public let model: Model
-  /// Bytes that the parameters take in the file.
-  public let storedBytes: Int
 
   /// - Throws: ``ArtifactError`` for missing parts and for weights that are not finite.
   public init(opening path: String) throws {
     reader = try ArtifactReader(opening: path, as: .model)
     let root = reader.root
     let step: Int? = root.hasAttribute("step") ? try root.attribute("step") : nil
-    let parameters = try reader.readAllFinite("parameters")
-    let group = try root.group("parameters")
-    storedBytes = try parameters.reduce(0) {
-      $0 + Int(try group.dataset($1.name).storageSize())
-    }
     model = Model(
-      architecture: try root.attribute("architecture"), step: step ?? 0, parameters: parameters,
+      architecture: try root.attribute("architecture"), step: step ?? 0,
+      parameters: try reader.readAllFinite("parameters"),
       buffers: try reader.readAllFinite("buffers").filter {
         !$0.name.hasSuffix("num_batches_tracked")
       },
