@@ -61,6 +61,31 @@ public final class ArtifactReader: Sendable {
     }
   }
 
+  /// Bytes of the file as it lies there.
+  ///
+  /// - Throws: ``ArtifactError`` when the file is gone.
+  public func fileSize() throws -> Int {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw error("", "cannot measure: \(String(cString: strerror(errno)))")
+    }
+    return Int(status.st_size)
+  }
+
+  /// The most that a count in a file may be: sums of a thousand such fit an Int, and a Double holds
+  /// each exactly.
+  public static let largestCount = 1 << 53
+
+  /// Checks a number of things that a file tells.
+  ///
+  /// - Throws: ``ArtifactError`` when it is negative or beyond ``largestCount``, or `limit`.
+  func checkCount(_ count: Int, upTo limit: Int = largestCount, _ path: String) throws -> Int {
+    guard (0...limit).contains(count) else {
+      throw error(path, "\(count) is not in 0...\(limit)")
+    }
+    return count
+  }
+
   public func error(_ path: String, _ reason: String) -> ArtifactError {
     ArtifactError(file: self.path, path: path, reason: reason)
   }

@@ -89,8 +89,17 @@ public struct TargetEncoding: Equatable, Sendable {
     fillValue = try number("_FillValue")
     scaleFactor = try number("scale_factor") ?? 1
     addOffset = try number("add_offset") ?? 0
-    validMin = try number("valid_min")
-    validMax = try number("valid_max")
+    func limit(_ name: String) throws -> Double? {
+      let value = try number(name)
+      // Nothing is above or below it, so there would be no ground truth.
+      if value?.isNaN == true {
+        throw ArtifactError(
+          file: dataset.file, path: "\(dataset.path)@\(name)", reason: "is not a number")
+      }
+      return value
+    }
+    validMin = try limit("valid_min")
+    validMax = try limit("valid_max")
     units = dataset.hasAttribute("units") ? try dataset.attribute("units") : nil
     signedX = try number("signed_x") == 1
     comment = dataset.hasAttribute("comment") ? try dataset.attribute("comment") : nil
@@ -279,11 +288,18 @@ public final class DatasetFile: Sendable {
 
   /// Reads and decodes one image with its targets; from any thread.
   ///
-  /// - Throws: ``ArtifactError`` for a label outside 0..channels−1 and for values that are not
-  ///   finite, naming the sample.
+  /// - Throws: ``ArtifactError`` that names sample, row and column of a target that cannot be: of a
+  ///   number that is not finite, a class outside 0..channels−1, or a depth that is not above 0 though
+  ///   its encoding takes it for ground truth.
   public func sample(_ index: Int, of info: SplitInfo) throws -> Sample {
-    let image = try info.image.read(index, as: UInt8.self)
-    let targets = try zip(tasks, info.targets).map { task, target in
+    Sample(
+      height: info.height, width: info.width, image: try info.image.read(index, as: UInt8.self),
+      targets: try targets(of: index, in: info))
+  }
+
+  /// The targets of ``sample(_:of:)`` without their image.
+  public func targets(of index: Int, in info: SplitInfo) throws -> [TargetMap] {
+    try zip(tasks, info.targets).map { task, target in
       let (samples, encoding) = target
       do {
         return switch samples.dataset.elementType {
@@ -292,10 +308,12 @@ public final class DatasetFile: Sendable {
         default: try decode(samples.read(index) as [Float], encoding, task)
         }
       } catch let problem as BadValue {
-        throw reader.error(samples.dataset.path, "sample \(index): \(problem.reason)")
+        let (row, column) = problem.pixel.quotientAndRemainder(dividingBy: info.width)
+        throw reader.error(
+          samples.dataset.path,
+          "sample \(index): \(problem.value) at row \(row), column \(column) \(problem.reason)")
       }
     }
-    return Sample(height: info.height, width: info.width, image: image, targets: targets)
   }
 }
 
@@ -308,25 +326,62 @@ extension UInt8: StoredNumber { fileprivate var number: Float { Float(self) } }
 extension UInt16: StoredNumber { fileprivate var number: Float { Float(self) } }
 extension Float: StoredNumber { fileprivate var number: Float { self } }
 
-/// A target value that cannot be; the caller knows where it stood.
+/// A target value that cannot be.
 private struct BadValue: Error {
+  /// In words, as "label 40".
+  let value: String
+  let pixel: Int
   let reason: String
 }
+
+/// Which decoded values are ground truth, which are none, and which cannot be.
+private struct ValueRules {
+  let scale: Float
+  let offset: Float
+  /// Values at or below `lowest` or above `highest` are no ground truth.
+  let lowest: Float
+  let highest: Float
+  /// Values below `smallest`, from `end` on, or, unless they are no ground truth for `lowest`, at or
+  /// below `floor` cannot be.
+  let smallest: Float
+  let end: Float
+  let floor: Float
+  let fill: Float?
+
+  init(_ encoding: TargetEncoding, _ task: DatasetTask) {
+    (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
+    lowest = encoding.validMin.map(Float.init) ?? -.infinity
+    highest = encoding.validMax.map(Float.init) ?? .infinity
+    let isLabel = task.kind == .segmentation
+    smallest = isLabel ? 0 : -Float.greatestFiniteMagnitude
+    end = isLabel ? Float(task.channels) : .infinity
+    floor = task.kind == .regression && task.metrics == .depth ? 0 : -.infinity
+    fill = encoding.fillValue.map(Float.init)
+  }
+
+  /// 1 for a value that can be, else 0. Comparisons with what is no number are false.
+  @inline(__always) func isProper(_ value: Float) -> Int32 {
+    flag(value >= smallest) & flag(value < end)
+      & (flag(value > floor) | (1 ^ flag(value > lowest)))
+  }
+
+  @inline(__always) func isInside(_ value: Float) -> Int32 {
+    flag(value > lowest) & flag(value <= highest)
+  }
+}
+
+/// Flags are numbers: `&&` would branch at every pixel.
+@inline(__always) private func flag(_ condition: Bool) -> Int32 { condition ? 1 : 0 }
 
 private func decode<T: StoredNumber>(
   _ stored: [T], _ encoding: TargetEncoding, _ task: DatasetTask
 ) throws -> TargetMap {
   let channels = task.targetChannels
-  let (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
-  let lowest = encoding.validMin.map(Float.init) ?? -.infinity
-  let highest = encoding.validMax.map(Float.init) ?? .infinity
-  let classes = task.kind == .segmentation ? Float(task.channels) : .infinity
-  let smallest: Float = task.kind == .segmentation ? 0 : -Float.greatestFiniteMagnitude
-  let fill = encoding.fillValue.map(Float.init)
-  // Without a fill value no number is one. Flags are numbers here: `&&` would branch at every pixel.
-  let (hasFill, fillNumber): (Int32, Float) = (fill == nil ? 0 : 1, fill ?? 0)
+  let rules = ValueRules(encoding, task)
+  let (scale, offset) = (rules.scale, rules.offset)
+  // Without a fill value no number is one.
+  let (hasFill, fillNumber): (Int32, Float) = (rules.fill == nil ? 0 : 1, rules.fill ?? 0)
   let fillIsNaN: Int32 = fillNumber.isNaN ? 1 : 0
-  @inline(__always) func flag(_ condition: Bool) -> Int32 { condition ? 1 : 0 }
 
   let pixels = stored.count / channels
   var bad: Int32 = 0
@@ -345,9 +400,8 @@ private func decode<T: StoredNumber>(
               let number = stored[index].number
               let value = number * scale + offset
               isFill &= flag(number == fillNumber) | (fillIsNaN & flag(number != number))
-              // Comparisons with what is no number are false.
-              isInside &= flag(value > lowest) & flag(value <= highest)
-              isProper &= flag(value >= smallest) & flag(value < classes)
+              isInside &= rules.isInside(value)
+              isProper &= rules.isProper(value)
               values[index] = value
             }
             for index in pixel * channels..<(pixel + 1) * channels {
@@ -363,20 +417,32 @@ private func decode<T: StoredNumber>(
     }
     initialized = stored.count
   }
-  if bad != 0 { throw badValue(values, task) }
+  if bad != 0 { throw firstBadValue(stored.map(\.number), rules, task) }
   return TargetMap(values: values, valid: valid)
 }
 
-/// What is wrong with the first value that cannot be; where there is no ground truth values are 0.
-private func badValue(_ values: [Float], _ task: DatasetTask) -> BadValue {
-  for (index, value) in values.enumerated() {
-    let pixel = index / task.targetChannels
-    if !value.isFinite { return BadValue(reason: "value \(value) at pixel \(pixel)") }
-    if task.kind == .segmentation, value < 0 || value >= Float(task.channels) {
+/// What is wrong with the first value that cannot be.
+private func firstBadValue(_ stored: [Float], _ rules: ValueRules, _ task: DatasetTask) -> BadValue
+{
+  let channels = task.targetChannels
+  for pixel in 0..<stored.count / channels {
+    let numbers = stored[pixel * channels..<(pixel + 1) * channels]
+    if let fill = rules.fill, numbers.allSatisfy({ $0 == fill || $0.isNaN && fill.isNaN }) {
+      continue
+    }
+    let values = numbers.map { $0 * rules.scale + rules.offset }
+    guard let value = values.first(where: { rules.isProper($0) == 0 }) else { continue }
+    if !value.isFinite {
+      return BadValue(value: "value \(value)", pixel: pixel, reason: "is not a finite number")
+    }
+    if task.kind == .segmentation {
       let label = Int(exactly: value).map(String.init) ?? "\(value)"
       return BadValue(
-        reason: "label \(label) at pixel \(pixel) is outside 0...\(task.channels - 1)")
+        value: "label \(label)", pixel: pixel, reason: "is outside 0...\(task.channels - 1)")
     }
+    return BadValue(
+      value: "depth \(value)", pixel: pixel,
+      reason: "is not above 0, and neither valid_min nor _FillValue makes it no ground truth")
   }
-  return BadValue(reason: "a value that cannot be")
+  return BadValue(value: "a value", pixel: 0, reason: "cannot be")
 }

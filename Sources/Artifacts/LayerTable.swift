@@ -73,7 +73,8 @@ extension ArtifactReader {
     root.contains("layers") ? try readLayers() : nil
   }
 
-  /// - Throws: ``ArtifactError`` when a column is missing or columns differ in length.
+  /// - Throws: ``ArtifactError`` when a column is missing, columns differ in length, or a layer keeps
+  ///   more weights than it has.
   public func readLayers() throws -> LayerTable {
     let group = try root.group("layers")
     let names = try group.dataset("name").readStrings()
@@ -95,9 +96,11 @@ extension ArtifactReader {
     }
     return LayerTable(
       tasks: tasks,
-      rows: names.indices.map { row in
-        LayerTable.Row(
-          name: names[row], weights: Int(weights[row]), kept: Int(kept[row]), iou: iou[row],
+      rows: try names.indices.map { row in
+        let weights = try checkCount(Int(weights[row]), "/layers/weights")
+        return LayerTable.Row(
+          name: names[row], weights: weights,
+          kept: try checkCount(Int(kept[row]), upTo: weights, "/layers/kept"), iou: iou[row],
           taskDensities: densities.map { $0[row] })
       },
       totalIoU: group.hasAttribute("total_iou") ? try group.attribute("total_iou") : nil,

@@ -96,8 +96,9 @@ public struct NetworkSize: Sendable, Equatable {
   /// `flopsSparse` counts kept weights only.
   public let flopsDense: Double
   public let flopsSparse: Double
-  /// Bytes of the parameters: as float32, and as the model file stores them.
+  /// Bytes of all parameters as float32.
   public let bytesDense: Int
+  /// Bytes of the model file.
   public let bytesSparse: Int
 
   public init(
@@ -209,22 +210,43 @@ public enum MetricsFile {
       throw reader.error("/@split", "'\(splitName)' is no split")
     }
     let names: [String] = try root.attribute("tasks")
+    guard Set(names).count == names.count else {
+      throw reader.error("/@tasks", "names a task twice")
+    }
     let tasks = try names.map { try task($0, in: reader) }
     return Metrics(
-      split: split, images: try root.attribute("images"), size: try size(in: root), tasks: tasks,
+      split: split, images: try count("images", in: reader), size: try size(in: reader),
+      tasks: tasks,
       layers: try reader.readLayers(), samples: try samples(tasks, in: reader),
       history: try reader.readHistory(tasks: names),
       lineage: root.hasAttribute("lineage")
         ? Lineage.entries(json: try root.attribute("lineage")) : [])
   }
 
-  private static func size(in root: Group) throws -> NetworkSize {
-    NetworkSize(
-      sparsity: try root.attribute("sparsity"), parameters: try root.attribute("parameters"),
-      kept: try root.attribute("kept"), flopsDense: try root.attribute("flops_dense"),
-      flopsSparse: try root.attribute("flops_sparse"),
-      bytesDense: try root.attribute("bytes_dense"), bytesSparse: try root.attribute("bytes_sparse")
-    )
+  private static func count(_ name: String, upTo limit: Int? = nil, in reader: ArtifactReader)
+    throws -> Int
+  {
+    let limit = limit ?? ArtifactReader.largestCount
+    return try reader.checkCount(reader.root.attribute(name), upTo: limit, "/@" + name)
+  }
+
+  private static func size(in reader: ArtifactReader) throws -> NetworkSize {
+    func number(_ name: String, _ range: ClosedRange<Double>) throws -> Double {
+      let value: Double = try reader.root.attribute(name)
+      guard range.contains(value) else {
+        throw reader.error("/@" + name, "\(value) is not in \(range)")
+      }
+      return value
+    }
+    let operations = 0...1e30
+    let parameters = try count("parameters", in: reader)
+    return NetworkSize(
+      sparsity: try number("sparsity", 0...1), parameters: parameters,
+      kept: try count("kept", upTo: parameters, in: reader),
+      flopsDense: try number("flops_dense", operations),
+      flopsSparse: try number("flops_sparse", operations),
+      bytesDense: try count("bytes_dense", in: reader),
+      bytesSparse: try count("bytes_sparse", in: reader))
   }
 
   private static func task(_ name: String, in reader: ArtifactReader) throws -> TaskResult {
@@ -234,6 +256,9 @@ public enum MetricsFile {
       throw reader.error("/metrics/\(name)@kind", "'\(kindName)' is no kind of task")
     }
     let order: [String] = try group.attribute("order")
+    guard Set(order).count == order.count else {
+      throw reader.error("/metrics/\(name)@order", "names a metric twice")
+    }
     func value(_ path: String) throws -> Double {
       let values = try reader.root.dataset(path).read(as: Double.self)
       guard values.count == 1 else { throw reader.error("/" + path, "expected one value") }
@@ -253,7 +278,11 @@ public enum MetricsFile {
           dataset.path,
           "expected as many rows as columns, found shape \(Format.shape(dataset.shape))")
       }
-      confusion = (classes, try dataset.read(as: Int64.self))
+      let counts = try dataset.read(as: Int64.self)
+      // Their sum is a number of pixels, too.
+      var left = ArtifactReader.largestCount
+      for count in counts { left -= try reader.checkCount(Int(count), upTo: left, dataset.path) }
+      confusion = (classes, counts)
     }
     return TaskResult(
       task: name, kind: kind, metrics: metrics, confusion: confusion,

@@ -78,8 +78,6 @@ public final class ModelFile: Sendable {
   public let model: Model
   /// Nothing was ever trained for longer; numbers within it can be added without overflow.
   private static let mostSteps = 1 << 53
-  /// Bytes that the parameters take in the file.
-  public let storedBytes: Int
 
   /// - Throws: ``ArtifactError`` for missing parts and for weights that are not finite.
   public init(opening path: String) throws {
@@ -89,13 +87,9 @@ public final class ModelFile: Sendable {
     guard (0...ModelFile.mostSteps).contains(step ?? 0) else {
       throw reader.error("/@step", "\(step ?? 0) is no number of steps")
     }
-    let parameters = try reader.readAllFinite("parameters")
-    let group = try root.group("parameters")
-    storedBytes = try parameters.reduce(0) {
-      $0 + Int(try group.dataset($1.name).storageSize())
-    }
     model = Model(
-      architecture: try root.attribute("architecture"), step: step ?? 0, parameters: parameters,
+      architecture: try root.attribute("architecture"), step: step ?? 0,
+      parameters: try reader.readAllFinite("parameters"),
       buffers: try reader.readAllFinite("buffers").filter {
         !$0.name.hasSuffix("num_batches_tracked")
       },

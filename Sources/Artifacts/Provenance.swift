@@ -52,8 +52,12 @@ public struct Provenance: Sendable {
 
   /// ISO 8601 in UTC; SOURCE_DATE_EPOCH fixes it (reproducible-builds.org).
   private static func timestamp() -> String {
-    let epoch = ProcessInfo.processInfo.environment["SOURCE_DATE_EPOCH"].flatMap(Double.init)
-    return (epoch.map(Date.init(timeIntervalSince1970:)) ?? Date()).ISO8601Format()
+    let epoch = ProcessInfo.processInfo.environment["SOURCE_DATE_EPOCH"].flatMap(Int.init)
+    // To the end of the year 9999, the last that ISO 8601 writes in four digits.
+    let date = epoch.flatMap {
+      (0...253_402_300_799).contains($0) ? Date(timeIntervalSince1970: Double($0)) : nil
+    }
+    return (date ?? Date()).ISO8601Format()
   }
 }
 

@@ -101,7 +101,8 @@ extension ArtifactWriter {
 extension ArtifactReader {
   /// The history of a model; nil where it has none.
   ///
-  /// - Throws: ``ArtifactError`` when a column is missing or columns differ in length.
+  /// - Throws: ``ArtifactError`` when a column is missing, columns differ in length, or a step or a
+  ///   number of weights cannot be.
   func readHistory(tasks: [String]) throws -> TrainingHistory? {
     guard root.contains("history") else { return nil }
     func column<T: HDF5Scalar>(_ name: String, _ count: Int? = nil, of type: T.Type = T.self) throws
@@ -114,39 +115,42 @@ extension ArtifactReader {
       }
       return values
     }
+    func counts(_ name: String, _ count: Int? = nil) throws -> [Int] {
+      try column(name, count, of: Int64.self).map { try checkCount(Int($0), "/history/" + name) }
+    }
     var history = TrainingHistory(tasks: tasks)
-    history.steps = try column("step")
+    history.steps = try counts("step").map { Int64($0) }
     let count = history.steps.count
     history.learningRates = try column("learning_rate", count)
     history.losses = try column("loss", count)
     history.taskLosses = try tasks.map { ($0, try column("loss_\($0)", count)) }
     history.seconds = try column("seconds", count)
     if root.contains("history/validation") {
-      let steps = try column("validation/step", of: Int64.self)
+      let steps = try counts("validation/step")
       let losses = try column("validation/loss", steps.count, of: Double.self)
       let taskLosses = try tasks.map {
         try column("validation/loss_\($0)", steps.count, of: Double.self)
       }
       history.validations = steps.indices.map { row in
         TrainingHistory.Validation(
-          step: Int(steps[row]), loss: losses[row], taskLosses: taskLosses.map { $0[row] })
+          step: steps[row], loss: losses[row], taskLosses: taskLosses.map { $0[row] })
       }
     }
     if root.contains("history/updates") {
-      let steps = try column("updates/step", of: Int64.self)
-      func updates<T: HDF5Scalar>(_ name: String, of type: T.Type) throws -> [T] {
+      let steps = try counts("updates/step")
+      func updates(_ name: String) throws -> [Double] {
         try column("updates/" + name, steps.count)
       }
-      let rates = try updates("drop_rate", of: Double.self)
-      let dropped = try updates("dropped", of: Int64.self)
-      let grown = try updates("grown", of: Int64.self)
-      let before = try updates("density_before", of: Double.self)
-      let after = try updates("density_after", of: Double.self)
-      let agreement = try updates("agreement", of: Double.self)
+      let rates = try updates("drop_rate")
+      let dropped = try counts("updates/dropped", steps.count)
+      let grown = try counts("updates/grown", steps.count)
+      let before = try updates("density_before")
+      let after = try updates("density_after")
+      let agreement = try updates("agreement")
       history.updates = steps.indices.map { row in
         TrainingHistory.MaskUpdate(
-          step: Int(steps[row]), dropRate: rates[row], dropped: Int(dropped[row]),
-          grown: Int(grown[row]), densityBefore: before[row], densityAfter: after[row],
+          step: steps[row], dropRate: rates[row], dropped: dropped[row],
+          grown: grown[row], densityBefore: before[row], densityAfter: after[row],
           agreement: agreement[row])
       }
     }

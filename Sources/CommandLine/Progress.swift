@@ -33,6 +33,9 @@ public final class Progress {
   /// Seconds since the start.
   public var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
 
+  /// So many over the seconds since the start.
+  public func perSecond(_ count: Int) -> Int { Progress.whole(Double(count) / seconds) }
+
   /// - Parameters:
   ///   - done: how many of the total.
   ///   - detail: what else to say, such as the losses; made only when shown.
@@ -45,7 +48,7 @@ public final class Progress {
     let text = describe(done, detail())
     if isTerminal {
       let width = 20
-      let filled = total > 0 ? width * done / total : width
+      let filled = Progress.filled(done, of: total, width: width)
       let bar =
         String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
       writeError("\r\u{1B}[K[\(bar)] \(text)")
@@ -63,7 +66,8 @@ public final class Progress {
   }
 
   private func describe(_ done: Int, _ detail: String) -> String {
-    let left = done > first ? seconds / Double(done - first) * Double(total - done) : 0
+    let left =
+      done > first ? seconds / (Double(done) - Double(first)) * (Double(total) - Double(done)) : 0
     return ["\(label) \(done)/\(total)", detail, "\(Progress.clock(left)) left"]
       .filter { !$0.isEmpty }.joined(separator: "  ")
   }
@@ -76,9 +80,22 @@ public final class Progress {
 
   deinit { if drawn { writeError("\n") } }
 
+  /// How many of a bar's places are done.
+  package static func filled(_ done: Int, of total: Int, width: Int) -> Int {
+    let share = total > 0 ? Double(done) / Double(total) : 1
+    return min(max(whole((Double(width) * share).rounded(.down)), 0), width)
+  }
+
+  /// The nearest whole number; 0 for what is no number, and the largest that a Double counts to for
+  /// what is beyond it.
+  package static func whole(_ number: Double) -> Int {
+    let largest = 0x1p53
+    return number.isNaN ? 0 : Int(min(max(number, -largest), largest).rounded())
+  }
+
   /// m:ss, or h:mm:ss.
-  static func clock(_ seconds: Double) -> String {
-    let whole = Int(seconds.rounded())
+  package static func clock(_ seconds: Double) -> String {
+    let whole = whole(seconds)
     func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
     let (minutes, rest) = (whole / 60 % 60, twoDigits(whole % 60))
     return whole < 3600 ? "\(minutes):\(rest)" : "\(whole / 3600):\(twoDigits(minutes)):\(rest)"

@@ -65,6 +65,7 @@ public func run<Command: ParsableCommand>(
   withExtendedLifetime(signals) {
     do {
       var command = try type.parseAsRoot()
+      try checkSourceDate(ProcessInfo.processInfo.environment["SOURCE_DATE_EPOCH"])
       try command.run()
     } catch  where type.exitCode(for: error) == .failure {
       fail(type._commandName, "\(error)")
@@ -82,6 +83,14 @@ public func run<Command: ParsableCommand>(
     fail(type._commandName, "standard output: cannot write: \(String(cString: strerror(problem)))")
   }
   exit(0)
+}
+
+/// Refuses a SOURCE_DATE_EPOCH that is no time, as reproducible-builds.org asks, rather than record
+/// another one when the work is done.
+private func checkSourceDate(_ epoch: String?) throws {
+  guard let epoch, !(Int(epoch).map { (0...253_402_300_799).contains($0) } ?? false) else { return }
+  throw OptionError(
+    "SOURCE_DATE_EPOCH=\(epoch)", "not a number of seconds from 1970 to the end of 9999")
 }
 
 /// A data set may lie in more files than a process may open unless it asks.

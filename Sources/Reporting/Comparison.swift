@@ -35,11 +35,6 @@ public struct EvaluatedModel: Sendable {
   }
 }
 
-/// Whether more of a metric is better.
-func higherIsBetter(_ metric: String) -> Bool {
-  ["miou", "pixel_accuracy", "within_", "delta_"].contains { metric.hasPrefix($0) }
-}
-
 extension TaskResult {
   /// The metric that a glance is for: the mIoU, the mean angle, the relative error, or the first.
   var headline: MetricValue? {
@@ -93,21 +88,26 @@ public struct Comparison: Sendable {
           model.metrics.tasks[index].metrics.first { $0.name == reference.name }?.value
             ?? .nan
         }
-        let sign = higherIsBetter(reference.name) ? 1.0 : -1.0
         return ComparisonRow(
           task: task.task, metric: reference.name, constant: reference.constant, values: values,
           changes: values.enumerated().map { model, value in
-            // Adding 0 turns −0 into 0.
-            let change = sign * (value - reference.value) / abs(reference.value) + 0
-            return model == 0 || !change.isFinite ? nil : change
+            model == 0 ? nil : relativeChange(of: reference.name, value, against: reference.value)
           })
       }
     }
   }
 
-  /// The mean of a model's relative changes over all metrics; nil for the first model.
-  public func meanChange(ofModel model: Int) -> Double? {
-    let changes = rows.compactMap { $0.changes[model] }
-    return changes.isEmpty ? nil : changes.reduce(0, +) / Double(changes.count)
+  /// ΔT of a model against the first: the mean over tasks of the mean relative change of each one's
+  /// metrics, positive for better; nil for the first model and where no metric can be compared, NaN
+  /// where the model lacks one that counts.
+  public func deltaT(ofModel model: Int) -> Double? {
+    guard model > 0, let first = models.first?.metrics else { return nil }
+    return TaskChange.mean(
+      overTasks: first.tasks.map { task in
+        TaskChange.mean(
+          over: rows.filter { $0.task == task.task }.map {
+            ($0.metric, $0.values[model], $0.values[0])
+          })
+      })
   }
 }

@@ -59,29 +59,36 @@ public struct MethodComparison: Sendable {
     Spread(values(methods[method], task, metric))
   }
 
-  /// The mean relative change of each of a method's runs over all metrics of a task, or over all
-  /// metrics of all tasks; metrics that cannot be compared are left out.
-  public func change(ofMethod method: Int, task: Int? = nil) -> Spread {
+  /// The mean relative change of a task's metrics, of each of a method's runs.
+  public func change(ofMethod method: Int, task: Int) -> Spread {
+    Spread(methods[method].runs.indices.map { change(method, $0, task) ?? .nan })
+  }
+
+  /// ΔT of each of a method's runs: the mean over the tasks of their mean changes.
+  public func deltaT(ofMethod method: Int) -> Spread {
     Spread(
       methods[method].runs.indices.map { run in
-        let chosen = task.map { [$0] } ?? Array(tasks.indices)
-        let changes = chosen.flatMap { task in
-          tasks[task].metrics.compactMap { change(method, run, task, $0) }
-        }
-        return changes.reduce(0, +) / Double(changes.count)
+        TaskChange.mean(overTasks: tasks.indices.map { change(method, run, $0) }) ?? .nan
+      })
+  }
+
+  private func change(_ method: Int, _ run: Int, _ task: Int) -> Double? {
+    TaskChange.mean(
+      over: tasks[task].metrics.map { metric in
+        (
+          metric, values(methods[method], task, metric)[run],
+          spread(ofMethod: 0, task: task, metric: metric).mean
+        )
       })
   }
 
   /// A metric's change over a method's runs.
   public func change(ofMethod method: Int, task: Int, metric: String) -> Spread {
-    Spread(methods[method].runs.indices.map { change(method, $0, task, metric) ?? .nan })
-  }
-
-  private func change(_ method: Int, _ run: Int, _ task: Int, _ metric: String) -> Double? {
     let reference = spread(ofMethod: 0, task: task, metric: metric).mean
-    let value = values(methods[method], task, metric)[run]
-    let change = (higherIsBetter(metric) ? 1 : -1) * (value - reference) / abs(reference) + 0
-    return change.isFinite ? change : nil
+    return Spread(
+      values(methods[method], task, metric).map {
+        relativeChange(of: metric, $0, against: reference) ?? .nan
+      })
   }
 
   /// A table of changes for all tasks, then one per task with every metric.
@@ -89,13 +96,13 @@ public struct MethodComparison: Sendable {
   /// - Parameter inColour: with escape sequences: what got better green, what got worse red.
   public func text(inColour: Bool = false) -> String {
     let names = tasks.map(\.name)
-    var summary = [["mean change", "runs", "sparsity"] + names + ["all metrics"]]
+    var summary = [["mean change", "runs", "sparsity"] + names + ["ΔT"]]
     for (index, method) in methods.enumerated() {
       let sparsity = Spread(method.runs.map(\.metrics.size.sparsity)).mean
       summary.append(
         [method.label, "\(method.runs.count)", Format.percent(sparsity)]
           + tasks.indices.map { Self.percent(change(ofMethod: index, task: $0)) }
-          + [Self.percent(change(ofMethod: index))])
+          + [Self.percent(deltaT(ofMethod: index))])
     }
     func styled(_ change: @escaping (_ method: Int, _ column: Int) -> Double?) -> (
       (Int, Int) -> TextStyle?
@@ -111,7 +118,8 @@ public struct MethodComparison: Sendable {
         style: styled { method, column in
           guard column >= 3 else { return nil }
           let task = column - 3
-          return change(ofMethod: method, task: tasks.indices.contains(task) ? task : nil).mean
+          return tasks.indices.contains(task)
+            ? change(ofMethod: method, task: task).mean : deltaT(ofMethod: method).mean
         })
     ]
     for (task, (name, metrics)) in tasks.enumerated() {

@@ -58,6 +58,7 @@ public struct Report {
       "glance": glance,
       "tasks": metricTables,
       "comparesSeveral": models.count > 1,
+      "first": models.first?.label ?? "",
       "shownNote": shown.count < models.count
         ? "Shown for \(shown.map(\.label).joined(separator: ", "))." : "",
       "samples": samples,

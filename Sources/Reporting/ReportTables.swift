@@ -18,9 +18,9 @@ extension Report {
       "flopsSparse": Self.figure(size.flopsSparse / 1e9, of: size.flopsDense / 1e9),
       "bytesDense": Self.figure(Double(size.bytesDense) / 1e6, of: Double(size.bytesDense) / 1e6),
       "bytesSparse": Self.figure(Double(size.bytesSparse) / 1e6, of: Double(size.bytesDense) / 1e6),
-      "meanChange": Format.change(comparison.meanChange(ofModel: index)),
-      "tone": Self.tone(comparison.meanChange(ofModel: index)),
-      "metrics": comparison.rows.count, "reference": models[0].label,
+      "deltaT": Format.change(comparison.deltaT(ofModel: index)),
+      "tone": Self.tone(comparison.deltaT(ofModel: index)),
+      "reference": models[0].label,
     ]
   }
 

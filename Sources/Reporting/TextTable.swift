@@ -21,7 +21,7 @@ extension Comparison {
     }
     var table = [
       ["model", "sparsity", "GFLOPs", "MB"]
-        + headlines.map { "\($0.task) \($0.metric) \($0.direction)" } + ["mean change"],
+        + headlines.map { "\($0.task) \($0.metric) \($0.direction)" } + ["ΔT"],
       ["constant", "", "", ""] + headlines.map { Format.number($0.constant) },
     ]
     for (index, model) in models.enumerated() {
@@ -31,7 +31,7 @@ extension Comparison {
           model.label, Format.percent(size.sparsity), Format.fixed(size.flopsSparse / 1e9, 2),
           Format.fixed(Double(size.bytesSparse) / 1e6, 2),
         ] + headlines.map { cell($0.values[index], $0.changes[index]) }
-          + [Format.change(meanChange(ofModel: index))])
+          + [Format.change(deltaT(ofModel: index))])
     }
     guard inColour else { return Format.table(table) }
     return Format.table(table) { row, column in
@@ -39,7 +39,7 @@ extension Comparison {
       if row == 0 { return .header }
       if row == 1 { return .faint }
       if headlines.indices.contains(place) { return .ofChange(headlines[place].changes[model]) }
-      return place == headlines.count ? .ofChange(meanChange(ofModel: model)) : nil
+      return place == headlines.count ? .ofChange(deltaT(ofModel: model)) : nil
     }
   }
 
@@ -62,7 +62,7 @@ extension Comparison {
     table.append(size("MB on disk") { Format.fixed(Double($0.bytesSparse) / 1e6, 2) })
     if models.count > 1 {
       table.append(
-        ["all", "mean change", ""] + models.indices.map { Format.change(meanChange(ofModel: $0)) })
+        ["all", "ΔT", ""] + models.indices.map { Format.change(deltaT(ofModel: $0)) })
     }
     return Format.table(table, textColumns: 2, style: inColour ? { cellStyle($0, $1) } : nil)
   }
@@ -72,7 +72,7 @@ extension Comparison {
     if column < 3 { return column == 2 ? .faint : nil }
     let (index, model) = (row - 1, column - 3)
     if rows.indices.contains(index) { return .ofChange(rows[index].changes[model]) }
-    // After the metrics come sparsity, operations and bytes, and then the mean change.
-    return index == rows.count + 3 ? .ofChange(meanChange(ofModel: model)) : nil
+    // After the metrics come sparsity, operations and bytes, and then ΔT.
+    return index == rows.count + 3 ? .ofChange(deltaT(ofModel: model)) : nil
   }
 }

@@ -2,6 +2,7 @@
 
 import Artifacts
 import Datasets
+import Formatting
 import Networks
 import Tasks
 import Torch
@@ -84,7 +85,7 @@ public func evaluate(
       },
       confusion: metrics[index].confusion.map { (task.channels, $0) }, classNames: task.classNames)
   }
-  let size = networkSize(
+  let size = try networkSize(
     network.architecture, file, height: info.height, width: info.width)
   return Metrics(
     split: settings.split, images: info.count, size: size,
@@ -147,13 +148,27 @@ private struct SampleCollector {
   }
 }
 
-private func keptWeights(_ masks: [Mask]) -> [String: Int] {
-  Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0.values.reduce(0) { $0 + Int($1) }) })
+/// Kept weights by the name of their layer.
+///
+/// - Throws: ``ArtifactError`` for a mask of what is no layer, or of another shape than its layer.
+private func keptWeights(_ architecture: Architecture, _ file: ModelFile) throws -> [String: Int] {
+  let shapes = Dictionary(architecture.prunable.map { ($0.name, $0.shape) }) { first, _ in first }
+  return try file.model.masks.reduce(into: [:]) { kept, mask in
+    guard let shape = shapes[mask.name] else {
+      throw file.reader.error("/masks/\(mask.name)", "not a prunable weight of the network")
+    }
+    guard mask.shape == shape else {
+      throw file.reader.error(
+        "/masks/\(mask.name)",
+        "expected shape \(Format.shape(shape)), found \(Format.shape(mask.shape))")
+    }
+    kept[mask.name] = mask.values.reduce(0) { $0 + Int($1) }
+  }
 }
 
 /// What the model keeps of each layer, with what the file tells of the tasks' choice.
 private func layers(_ architecture: Architecture, _ file: ModelFile) throws -> LayerTable {
-  let kept = keptWeights(file.model.masks)
+  let kept = try keptWeights(architecture, file)
   let chosen = try file.reader.readLayersIfAny()
   let rows = (chosen?.rows ?? []).map { ($0.name, $0) }
   let byName = Dictionary(rows) { first, _ in first }
@@ -170,9 +185,9 @@ private func layers(_ architecture: Architecture, _ file: ModelFile) throws -> L
 }
 
 private func networkSize(_ architecture: Architecture, _ file: ModelFile, height: Int, width: Int)
-  -> NetworkSize
+  throws -> NetworkSize
 {
-  let kept = keptWeights(file.model.masks)
+  let kept = try keptWeights(architecture, file)
   var size = (parameters: 0, kept: 0, prunable: 0, pruned: 0)
   var flops = (dense: 0.0, sparse: 0.0)
   for parameter in architecture.parameters {
@@ -185,11 +200,11 @@ private func networkSize(_ architecture: Architecture, _ file: ModelFile, height
     let pixels =
       Architecture.outputSize(of: height, stride: stride)
       * Architecture.outputSize(of: width, stride: stride)
-    flops.dense += 2 * Double(parameter.count * pixels)
-    flops.sparse += 2 * Double(keptHere * pixels)
+    flops.dense += 2 * Double(parameter.count) * Double(pixels)
+    flops.sparse += 2 * Double(keptHere) * Double(pixels)
   }
   return NetworkSize(
     sparsity: Double(size.pruned) / Double(size.prunable), parameters: size.parameters,
     kept: size.kept, flopsDense: flops.dense, flopsSparse: flops.sparse,
-    bytesDense: size.parameters * MemoryLayout<Float>.size, bytesSparse: file.storedBytes)
+    bytesDense: size.parameters * MemoryLayout<Float>.size, bytesSparse: try file.reader.fileSize())
 }

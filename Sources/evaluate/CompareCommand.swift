@@ -15,9 +15,11 @@ struct CompareCommand: ParsableCommand {
              evaluate compare --runs seed-*/dense-metrics.h5 seed-*/disparse-metrics.h5
       """,
     discussion: """
-      Changes are relative, and positive when the number is better. With --runs, files of the same \
-      name are runs of one method: the table has means ± standard deviations, and changes against \
-      the first method's mean.
+      Changes are relative, and positive when the number is better. ΔT is the mean over the tasks \
+      of the mean change of each one's metrics, but for miou_published, which rises as a network \
+      gives up rare classes, and metrics that are 0 for the first model. With --runs, files of the \
+      same name are runs of one method: the table has means ± standard deviations, and changes \
+      against the first method's mean.
 
       The page shows at most four models in pictures and curves, and all in tables. Names that \
       differ only in a number at their end, as disparse-0.5-metrics.h5 and \

@@ -57,15 +57,12 @@ func writeDataset(
     createdBy: "\(toolName) \(version)", command: recordedCommandLine(without: ["--resume"]))
   for table in dataset.tables { try provenance.add(file: table) }
   var progress: Progress?
-  func speed(_ done: Int, _ progress: Progress) -> Int {
-    Int(Double(done) / max(progress.seconds, 1e-3))
-  }
   func report(_ event: ConversionEvent) {
     switch event {
     case .progress(let done, let total):
       let bar = progress ?? Progress("prepare", total: total, quiet: common.quiet)
       progress = bar
-      bar.update(done, "\(speed(done, bar)) images/s")
+      bar.update(done, "\(bar.perSecond(done)) images/s")
     case .bad(let sample, let reason):
       common.warn(toolName, "left out \(sample): \(reason)")
     }
@@ -113,7 +110,7 @@ func writeDataset(
   if result.bad > 0 { parts.append("\(result.bad) broken samples left out") }
   if let progress {
     let total = result.written.reduce(0) { $0 + $1.count }
-    parts.append("\(speed(total, progress)) images/s")
+    parts.append("\(progress.perSecond(total)) images/s")
   }
   common.say("\(path): " + parts.joined(separator: "; "))
   if !result.missingShards.isEmpty {

@@ -35,6 +35,9 @@ struct ScenesCommand: ParsableCommand {
       throw ValidationError(
         "--train must be at least 1, --validation and --test at least 0, each at most \(most)")
     }
+    guard [train, validation, test].allSatisfy({ $0 <= 1_000_000_000 }) else {
+      throw ValidationError("--train, --validation and --test must be at most 1000000000")
+    }
     guard (8...4096).contains(height), (8...4096).contains(width) else {
       throw ValidationError("--height and --width must be in 8...4096")
     }
@@ -54,11 +57,11 @@ struct ScenesCommand: ParsableCommand {
       provenance: Provenance(
         createdBy: "\(toolName) \(version)", command: commandLine, seed: common.seed)
     ) { done, _ in
-      progress.update(done, "\(Int(Double(done) / progress.seconds)) images/s")
+      progress.update(done, "\(progress.perSecond(done)) images/s")
     }
     progress.finish()
     common.say(
       "\(output.output): \(Format.count(total)) scenes of \(height)×\(width), \(tasks), "
-        + "\(Int(Double(total) / progress.seconds)) images/s")
+        + "\(progress.perSecond(total)) images/s")
   }
 }

@@ -167,27 +167,81 @@ import Testing
     dataset.labels[12 + 5] = 3
     #expect(
       try sampleError(dataset, sample: 1)
-        == "/train/seg: sample 1: label 3 at pixel 5 is outside 0...2")
+        == "/train/seg: sample 1: label 3 at row 1, column 1 is outside 0...2")
     try dataset.open { file in _ = try file.sample(0, of: file.info(.train)) }
   }
 
   @Test func aHugeLabelIsAnErrorAndNoCrash() throws {
     var dataset = HandmadeDataset()
     dataset.spoil = { try $0.dataset("train/seg").setAttribute("scale_factor", 1e30) }
-    #expect(try sampleError(dataset, sample: 0).contains("label 1e+30 at pixel 0 is outside 0...2"))
+    #expect(
+      try sampleError(dataset, sample: 0).contains(
+        "label 1e+30 at row 0, column 0 is outside 0...2"))
     dataset.spoil = { try $0.dataset("train/seg").setAttribute("scale_factor", 1e300) }
-    #expect(try sampleError(dataset, sample: 0).contains("value inf at pixel 0"))
+    #expect(try sampleError(dataset, sample: 0).contains("value inf at row 0, column 0"))
     dataset.spoil = { try $0.dataset("train/seg").setAttribute("add_offset", -5) }
-    #expect(try sampleError(dataset, sample: 0).contains("label -4 at pixel 0 is outside 0...2"))
+    #expect(
+      try sampleError(dataset, sample: 0).contains("label -4 at row 0, column 0 is outside 0...2"))
   }
 
   @Test(arguments: [Float.nan, .infinity, -.infinity])
   func aValueThatIsNotFiniteIsNamedWithItsSample(_ value: Float) throws {
     var dataset = HandmadeDataset()
-    dataset.depth[3] = value
+    dataset.depth[6] = value
+    let reason = "/train/depth: sample 0: value \(value) at row 1, column 2 is not a finite number"
+    #expect(try sampleError(dataset, sample: 0) == reason)
+    // Nor does a limit hide it, or a fill value that is another.
+    dataset.spoil = {
+      let depth = try $0.dataset("train/depth")
+      try depth.setAttribute("valid_min", 0)
+      try depth.setAttribute("valid_max", 10)
+      try depth.setAttribute("_FillValue", typed: Float(-1))
+    }
+    #expect(try sampleError(dataset, sample: 0) == reason)
+  }
+
+  @Test(arguments: [Float(0), -0.0, -3])
+  func aDepthNotAboveZeroIsNamedUnlessItIsNoGroundTruth(_ value: Float) throws {
+    var dataset = HandmadeDataset()
+    dataset.depth[12 + 7] = value
+    let reason =
+      "/train/depth: sample 1: depth \(value + 0) at row 1, column 3 is not above 0, and neither "
+      + "valid_min nor _FillValue makes it no ground truth"
+    #expect(try sampleError(dataset, sample: 1) == reason)
+    for (attribute, limit) in [("valid_min", -4.0), ("_FillValue", 7), ("valid_max", -5)] {
+      dataset.spoil = { try $0.dataset("train/depth").setAttribute(attribute, limit) }
+      #expect(try sampleError(dataset, sample: 1) == reason, "\(attribute)")
+    }
+    for (attribute, limit) in [("valid_min", 0), ("valid_min", 1.5), ("_FillValue", Double(value))]
+    {
+      dataset.spoil = { try $0.dataset("train/depth").setAttribute(attribute, limit) }
+      try dataset.open { file in
+        let map = try file.sample(1, of: file.info(.train)).targets[1]
+        #expect(map.valid == (0..<12).map { $0 != 7 }, "\(attribute) \(limit)")
+      }
+    }
+    // A number that is no depth may be anything finite.
+    dataset.spoil = { try $0.group("tasks/depth").setAttribute("metrics", "error") }
+    try dataset.open { file in
+      let values = try file.sample(1, of: file.info(.train)).targets[1].values
+      #expect(values[7] == value)
+    }
+  }
+
+  @Test func aFillValueThatIsNoNumberHidesNoOtherFault() throws {
+    var dataset = HandmadeDataset()
+    dataset.depth[3] = .nan
+    dataset.depth[9] = 0
+    dataset.spoil = { try $0.dataset("train/depth").setAttribute("_FillValue", typed: Float.nan) }
     #expect(
-      try sampleError(dataset, sample: 0)
-        == "/train/depth: sample 0: value \(value) at pixel 3")
+      try sampleError(dataset, sample: 0).contains("depth 0.0 at row 2, column 1 is not above 0"))
+  }
+
+  @Test(arguments: ["valid_min", "valid_max"])
+  func aLimitThatIsNoNumberIsAnError(_ name: String) throws {
+    var dataset = HandmadeDataset()
+    dataset.spoil = { try $0.dataset("train/depth").setAttribute(name, Double.nan) }
+    #expect(try dataset.openingError() == "/train/depth@\(name): is not a number")
   }
 
   /// Depth values and their validity, of samples that hold these numbers first.
@@ -195,6 +249,8 @@ import Testing
     var dataset = HandmadeDataset()
     dataset.depth.replaceSubrange(..<stored.count, with: stored)
     dataset.spoil = { root in
+      // Any number may be one, not those above 0 alone.
+      try root.group("tasks/depth").setAttribute("metrics", "error")
       let depth = try root.dataset("train/depth")
       for (name, value) in attributes { try depth.setAttribute(name, value) }
     }

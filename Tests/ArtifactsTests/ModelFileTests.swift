@@ -1,6 +1,7 @@
 // model.h5.
 
 import Artifacts
+import Foundation
 import HDF5
 import TestSupport
 import Testing
@@ -25,7 +26,8 @@ import Testing
       #expect(file.model.parameters == model().parameters)
       #expect(file.model.buffers == model().buffers)
       #expect(file.model.masks.isEmpty)
-      #expect(file.storedBytes == 4 * 1002)
+      let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
+      #expect(try file.reader.fileSize() == size)
       #expect(try file.reader.computedDigest() == file.reader.recordedDigest)
     }
   }
@@ -38,7 +40,7 @@ import Testing
       let file = try ModelFile(opening: path)
       #expect(file.model.masks == [mask])
       #expect(file.model.parameters == model().parameters)
-      #expect((8..<400).contains(file.storedBytes))
+      #expect(try file.reader.root.dataset("parameters/a.weight").storageSize() < 400)
     }
   }
 

@@ -107,7 +107,7 @@ struct Fault: Sendable, CustomTestStringConvertible {
   private static let impossibleValues: [Fault] = [
     Fault(
       "a label beyond the classes", .data, Edit().changing("/train/seg", at: 4225 + 7, to: 40),
-      "/train/seg: sample 1: label 40 at pixel 7 is outside 0...6"),
+      "/train/seg: sample 1: label 40 at row 0, column 7 is outside 0...6"),
     Fault(
       "a kind of task that is none", .data, Edit().setting("/tasks/seg@kind", .text("smell")),
       "/tasks/seg@kind: 'smell' is none of segmentation, normals, regression"),
@@ -120,11 +120,11 @@ struct Fault: Sendable, CustomTestStringConvertible {
     Fault(
       "NaN in a target", .data,
       Edit().storingAsFloat("/train/sn").changing("/train/sn", at: 3 * 5, to: .nan),
-      "/train/sn: sample 0: value nan at pixel 5"),
+      "/train/sn: sample 0: value nan at row 0, column 5 is not a finite number"),
     Fault(
       "infinity in a target", .data,
       Edit().storingAsFloat("/train/sn").changing("/train/sn", at: 3 * 5 + 1, to: .infinity),
-      "/train/sn: sample 0: value inf at pixel 5"),
+      "/train/sn: sample 0: value inf at row 0, column 5 is not a finite number"),
     Fault(
       "NaN in the weights", .model, Edit().changing("/parameters/\(weight)", at: 9, to: .nan),
       "/parameters/\(weight): value 9 is nan"),
@@ -159,6 +159,40 @@ struct Fault: Sendable, CustomTestStringConvertible {
       Edit().setting("/@model_sha256", .text(String(repeating: "0", count: 64))),
       "/@model_sha256: made for other weights than the model's (--allow-other-weights accepts them)"
     ),
+    Fault(
+      "a negative count of images", .metrics, Edit().setting("/@images", .integer(-1)),
+      "/@images: -1 is not in 0...9007199254740992"),
+    Fault(
+      "more kept than there is", .metrics,
+      Edit().setting("/@parameters", .integer(10)).setting("/@kept", .integer(11)),
+      "/@kept: 11 is not in 0...10"),
+    Fault(
+      "a sparsity beyond 1", .metrics, Edit().setting("/@sparsity", .number(.infinity)),
+      "/@sparsity: inf is not in 0.0...1.0"),
+    Fault(
+      "a layer that keeps more than it has", .metrics,
+      Edit().changing("/layers/weights", at: 2, to: 5).changing("/layers/kept", at: 2, to: 6),
+      "/layers/kept: 6 is not in 0...5"),
+    Fault(
+      "a layer of no possible size", .metrics, Edit().changing("/layers/weights", at: 2, to: 1e18),
+      "/layers/weights: 1000000000000000000 is not in 0...9007199254740992"),
+    Fault(
+      "a negative number of pixels", .metrics, Edit().changing("/confusion/seg", at: 0, to: -7),
+      "/confusion/seg: -7 is not in 0...9007199254740992"),
+    Fault(
+      "more pixels than can be", .metrics,
+      Edit().changing("/confusion/seg") { $0 = $0.map { _ in 0x1p53 } },
+      "/confusion/seg: 9007199254740992 is not in 0...0"),
+    Fault(
+      "a step before the first", .metrics, Edit().changing("/history/step", at: 0, to: -3),
+      "/history/step: -3 is not in 0...9007199254740992"),
+    Fault(
+      "a task twice", .metrics, Edit().setting("/@tasks", .texts(["seg", "seg"])),
+      "/@tasks: names a task twice"),
+    Fault(
+      "a metric twice", .metrics,
+      Edit().setting("/metrics/seg@order", .texts(["miou", "error", "miou"])),
+      "/metrics/seg@order: names a metric twice"),
     Fault(
       "a split that is none", .metrics, Edit().setting("/@split", .text("all")),
       "/@split: 'all' is no split"),

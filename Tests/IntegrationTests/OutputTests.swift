@@ -94,7 +94,7 @@ import Testing
       of: .scoreImportance,
       "--data dataset.h5 --model model.h5 --batches 2 \(ReferenceRun.batches) -o out.h5",
       naming: "dataset.h5")
-    #expect(reason == "/train/seg: sample 2: label 200 at pixel 9 is outside 0...6")
+    #expect(reason == "/train/seg: sample 2: label 200 at row 0, column 9 is outside 0...6")
     #expect(try inputs.folder.bytes("out.h5") == earlier)
   }
 

@@ -1,5 +1,6 @@
 // Wrong command lines: exit status 64 and what is wrong, with the usage.
 
+import TestSupport
 import Testing
 
 @Suite(.serialized) struct UsageTests {
@@ -91,5 +92,29 @@ import Testing
     #expect(outcome.stderr.contains(reason))
     #expect(outcome.stderr.contains("Usage: \(tool)"))
     #expect(try folder.contents() == [])
+  }
+
+  @Test(
+    "A SOURCE_DATE_EPOCH that is no time is refused before the work",
+    arguments: ["abc", "", "1e300", "-1", "1.5", "253402300800", "99999999999999999999"])
+  func sourceDate(_ epoch: String) throws {
+    let folder = try Inputs().folder
+    let before = try folder.contents()
+    let outcome = try run(
+      Tool.mergeMasks.path, ["scores.h5", "--sparsity", "0.5", "-o", "out.h5"], in: folder.path,
+      environment: ["SOURCE_DATE_EPOCH": epoch])
+    #expect(outcome.status == 1 && outcome.stdout == "")
+    #expect(
+      outcome.stderr == "merge-masks: SOURCE_DATE_EPOCH=\(epoch): "
+        + "not a number of seconds from 1970 to the end of 9999\n")
+    #expect(try folder.contents() == before)
+  }
+
+  @Test("The last second that a file can record")
+  func lastSourceDate() throws {
+    let folder = try Inputs().folder
+    try folder.succeed(.mergeMasks, "scores.h5 --sparsity 0.5 -o out.h5", epoch: 253_402_300_799)
+    let created: String = try folder.open("out.h5").attribute("created_at")
+    #expect(created == "9999-12-31T23:59:59Z")
   }
 }

@@ -13,6 +13,8 @@ struct SmallMetrics {
   var units: String? = "m"
   var sparsity = 0.9
   var miou = 0.5
+  /// Metrics of the two tasks besides the mIoU and the relative error.
+  var others: [[(String, Double)]] = [[], []]
   /// Shares that each task wants of the two backbone layers; none when empty.
   var choices: [[Double]] = [[0.5, 0.25], [0.25, 0.125]]
   var history: TrainingHistory?
@@ -27,11 +29,13 @@ struct SmallMetrics {
       tasks: [
         TaskResult(
           task: tasks[0], kind: .segmentation,
-          metrics: [MetricValue("miou", miou, constant: 0.1)], confusion: (2, [3, 1, 0, 4]),
+          metrics: [MetricValue("miou", miou, constant: 0.1)]
+            + others[0].map { MetricValue($0.0, $0.1, constant: 0) }, confusion: (2, [3, 1, 0, 4]),
           classNames: classNames),
         TaskResult(
           task: tasks[1], kind: .regression,
-          metrics: [MetricValue("relative_error", 0.25, constant: 0.5)], confusion: nil,
+          metrics: [MetricValue("relative_error", 0.25, constant: 0.5)]
+            + others[1].map { MetricValue($0.0, $0.1, constant: 0) }, confusion: nil,
           classNames: nil),
       ],
       layers: LayerTable(

@@ -20,10 +20,10 @@ import Testing
   func manyModels() throws {
     #expect(
       try text(sweep).split(separator: "\n").prefix(4).joined(separator: "\n") == """
-        model     sparsity  GFLOPs    MB        seg miou ↑  depth relative_error ↓  mean change
+        model     sparsity  GFLOPs    MB        seg miou ↑  depth relative_error ↓       ΔT
         constant                                    0.1000                  0.5000
         m-0          0.0 %    0.25  9.38            0.5000                  0.2500
-        m-1         10.0 %    0.25  9.38  0.4500 (-10.0 %)         0.2500 (+0.0 %)       -5.0 %
+        m-1         10.0 %    0.25  9.38  0.4500 (-10.0 %)         0.2500 (+0.0 %)   -5.0 %
         """)
   }
 

@@ -88,11 +88,12 @@ public struct CityscapesDataset: ForeignDataset {
   public let tasks: [DatasetTask]
   public let storage: [DatasetWriter.Storage] = [
     .classes,
-    // As in the files themselves, so nothing is lost.
+    // As in the files themselves, so nothing is lost. A disparity of 0 is at no distance.
     .init(
       .uint16,
       TargetEncoding(
-        fillValue: 0, scaleFactor: 1.0 / 256, addOffset: -1.0 / 256, units: "disparity")),
+        fillValue: 0, scaleFactor: 1.0 / 256, addOffset: -1.0 / 256, validMin: 0,
+        units: "disparity")),
   ]
   public let size: PixelSize
   /// train; val as validation; test only where it has labels. A name is city/stem.

@@ -70,9 +70,11 @@ public enum TaskonomyTask: String, Sendable, CaseIterable {
         values: stored.values.map { max($0 - 1, 0) },
         valid: stored.valid.map { $0 || uncertainIsBackground })
     case .sn: return ByteNormals.centred.target(try map(channels: 3, bitDepth: 8))
-    // From 64500 on, a ray hit nothing.
+    // From 64500 on, a ray hit nothing; nothing is at no distance.
     case .depth:
-      return try map(bitDepth: 16).target { $0 < 64500 ? log1p($0) / log(65536) : nil }
+      return try map(bitDepth: 16).target {
+        $0 > 0 && $0 < 64500 ? log1p($0) / log(65536) : nil
+      }
     case .keypoint: return try response(upTo: 0.005)
     case .edge: return try response(upTo: 0.08)
     }
