@@ -96,7 +96,7 @@ private struct Conversions {
       let result = try conversions.convert(dataset, size: size)
       #expect(result.missingShards.isEmpty && result.bad == 0)
       // What libhdf5 makes of the virtual dataset, as other programs read it.
-      let depth = try File.open(conversions.master).root.dataset("train/depth").read(as: Float.self)
+      let depth = try h5dumped("/train/depth", of: conversions.master)
       #expect(depth == (0..<11).flatMap { [Float](repeating: Float($0) + 0.5, count: 6) })
       for (split, names) in dataset.splits {
         let samples = try conversions.samples(of: split)
@@ -157,8 +157,14 @@ private struct Conversions {
       var longer = NumberedDataset()
       longer.counts[0].count = 12
       #expect(try conversions.convert(longer, settings: ["otherwise"]).keptShards == 0)
+      // What is no data set may be somebody's.
       try "no data set".write(
         toFile: conversions.shard(1), atomically: false, encoding: .utf8)
+      let message = conversions.message {
+        _ = try conversions.convert(longer, settings: ["otherwise"])
+      }
+      #expect(message?.hasPrefix("d-shard-001.h5: is there already and is no dataset file") == true)
+      try FileManager.default.removeItem(atPath: conversions.shard(1))
       #expect(try conversions.convert(longer, settings: ["otherwise"]).keptShards == 3)
     }
   }
