@@ -191,20 +191,26 @@ $(DATASET): $(PREPARED) FORCE
 
 build: $(TOOLS)
 
-$(TOOLS): Package.swift $(shell find Sources -type f 2>/dev/null) | .build/set-up
+$(TOOLS): Package.swift $(shell find Sources -type f 2>/dev/null) .build/headers | .build/set-up
 	swift build -c release
 	@touch $@
+
+# SwiftPM builds nothing again when a header of a system library's module changes: what imports it is
+# built when its .swiftmodule is gone.
+.build/headers: $(wildcard Sources/*/shim.h Sources/*/module.modulemap)
+	@rm -f .build/release/Modules/*.swiftmodule
+	@mkdir -p $(@D) && touch $@
 
 .build/set-up: pipeline/setup
 	@pipeline/setup
 	@mkdir -p $(@D) && touch $@
 
-test: | .build/set-up
+test: .build/headers | .build/set-up
 	swift build -c release --build-tests
 	swift test -c release --skip-build
 
 # The pages in a real browser; installs Chromium and gnuplot where it can and they are missing.
-test-report: | .build/set-up
+test-report: .build/headers | .build/set-up
 	@pipeline/setup browser
 	swift build -c release --build-tests
 	swift test -c release --skip-build --filter PageTests

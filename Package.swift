@@ -94,3 +94,23 @@ let package = Package(
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20
 )
+
+// Rooms are built again when a room that they name changed, and one that was built again to the same
+// .swiftmodule counts as unchanged. But the layout of a struct reaches every room above, so every
+// room names all that is below it. What a room names stands before it.
+var below: [String: [String: Target.Dependency]] = [:]
+for target in package.targets {
+  var named: [String: Target.Dependency] = [:]
+  for dependency in target.dependencies {
+    switch dependency {
+    case .targetItem(let name, _), .byNameItem(let name, _), .productItem(let name, _, _, _):
+      named[name] = dependency
+    @unknown default: break
+    }
+  }
+  let all = named.keys.reduce(into: named) { all, name in
+    all.merge(below[name] ?? [:]) { first, _ in first }
+  }
+  below[target.name] = all
+  target.dependencies += all.filter { named[$0.key] == nil }.sorted { $0.key < $1.key }.map(\.value)
+}

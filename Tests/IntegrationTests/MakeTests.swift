@@ -36,7 +36,7 @@ private struct Pipeline {
     try folder.makeFolder(".build")
     try FileManager.default.createSymbolicLink(
       atPath: folder.path(".build/release"), withDestinationPath: Tool.folder)
-    for mark in [".build/set-up", ".build/tools-built"] { try folder.write("", to: mark) }
+    for mark in ["set-up", "headers", "tools-built"] { try folder.write("", to: ".build/" + mark) }
   }
 
   /// - Parameter words: arguments that may hold blanks.
