@@ -172,17 +172,25 @@ public struct BatchSource: Sendable {
       signedX: dataset.tasks.indices.map { info.encoding(ofTask: $0).signedX })
   }
 
-  /// The images of a split in file order, in batches, the last one maybe smaller; for evaluation.
+  /// The images of a split in file order, in batches, the last one maybe smaller, read ahead; for
+  /// validation.
   public static func batches(
     of dataset: DatasetFile, split: Split, batchSize: Int,
     _ body: (Batch, _ first: Int) throws -> Void
   ) throws {
     let info = try dataset.info(split)
-    for first in stride(from: 0, to: info.count, by: batchSize) {
+    let count = (info.count - 1) / batchSize + 1
+    let batches = OrderedWork(0..<count, threads: 2, ahead: 2) { number in
+      let first = number * batchSize
       let samples = try (first..<min(first + batchSize, info.count)).map {
         try dataset.sample($0, of: info)
       }
-      try body(Batch(samples, tasks: dataset.tasks), first)
+      return Batch(samples, tasks: dataset.tasks)
+    }
+    var first = 0
+    while let batch = try batches.value() {
+      try body(batch, first)
+      first += batch.count
     }
   }
 }

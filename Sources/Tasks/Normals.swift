@@ -13,18 +13,14 @@ public struct Normals: TaskKind {
   /// 1 − mean cosine similarity between the normalised prediction and target, in 0...2.
   public func loss(_ prediction: Tensor, _ target: Target) throws -> Tensor? {
     guard let (target, valid) = try matching(prediction, target) else { return nil }
-    let cosines = try cosines(prediction, target)
+    let cosines = try
+      (prediction.to(.float32).normalized(along: 1) * target.values.normalized(along: 1))
+      .sum(over: 1)
     let similarity = try (cosines * target.valid).sum() * (1 / valid)
     return try Tensor.full(1, shape: []).to(prediction.device) - similarity
   }
 
-  /// N×H×W.
-  func cosines(_ prediction: Tensor, _ target: Target) throws -> Tensor {
-    try (prediction.to(.float32).normalized(along: 1) * target.values.normalized(along: 1))
-      .sum(over: 1)
-  }
-
-  public func makeMetrics() -> any TaskMetrics { NormalsMetrics(self) }
+  public func makeMetrics() -> any TaskMetrics { NormalsMetrics() }
 }
 
 struct NormalsMetrics: TaskMetrics {
@@ -37,29 +33,53 @@ struct NormalsMetrics: TaskMetrics {
   /// Degrees.
   private static let binWidth = 180 / Double(bins)
 
-  private let task: Normals
   /// Pixels by angle, for the median.
   private var histogram = [Int](repeating: 0, count: Self.bins)
-  private var within: [Int]
-  private var count = 0
-  private var sum = 0.0
+  private var sums = Sums()
 
-  init(_ task: Normals) {
-    self.task = task
-    within = Self.thresholds.map { _ in 0 }
+  private struct Sums: Summable {
+    var count = 0
+    var angle = 0.0
+    var within = SIMD4<Int>()
+
+    mutating func add(_ other: Sums) {
+      count += other.count
+      angle += other.angle
+      within &+= other.within
+    }
   }
 
-  mutating func add(_ prediction: Tensor, _ target: Target) throws {
-    let cosines = try task.cosines(prediction, target).array(of: Float.self)
-    let valid = try target.valid.array(of: Float.self)
-    for (cosine, valid) in zip(cosines, valid) where valid > 0 {
-      let angle = acos(min(max(cosine, -1), 1)) * 180 / .pi
-      count += 1
-      sum += Double(angle)
-      histogram[min(Int(Double(angle) / Self.binWidth), Self.bins - 1)] += 1
-      for (index, threshold) in Self.thresholds.enumerated() where angle < threshold.degrees {
-        within[index] += 1
+  mutating func add(_ prediction: Prediction, _ truth: GroundTruth, batchSize: Int) throws {
+    let pairs = try PixelPairs(prediction, truth, channels: (3, 3))
+    let directions = prediction.directions
+    let limits = SIMD4(Self.thresholds.map(\.degrees))
+    let pieces = pairs.inPieces { piece in
+      var sums = Sums()
+      var within = SIMD4<Int32>()
+      var bins: [Int32] = []
+      truth.values[piece.image].withUnsafeBufferPointer { truth in
+        directions.withUnsafeBufferPointer { directions in
+          piece.eachPixel { pixel, predicted in
+            let target = SIMD3(truth[3 * pixel], truth[3 * pixel + 1], truth[3 * pixel + 2])
+            let cosine = (directions[predicted] * target.normalized).sum()
+            let angle = acos(min(max(cosine, -1), 1)) * 180 / .pi
+            sums.count += 1
+            sums.angle += Double(angle)
+            within &+= SIMD4<Int32>.zero.replacing(with: 1, where: angle .< limits)
+            // An angle that is no number makes the mean none; the median takes it for the largest.
+            bins.append(
+              angle.isNaN
+                ? Int32(Self.bins - 1)
+                : Int32(min(Int(Double(angle) / Self.binWidth), Self.bins - 1)))
+          }
+        }
       }
+      sums.within = SIMD4(truncatingIfNeeded: within)
+      return (sums, bins)
+    }
+    for (sums, bins) in pieces.joined() {
+      self.sums.add(sums)
+      for bin in bins { histogram[Int(bin)] += 1 }
     }
   }
 
@@ -74,15 +94,33 @@ struct NormalsMetrics: TaskMetrics {
   }
 
   var values: [Metric] {
+    let count = sums.count
     guard count > 0 else {
       return (["angle_mean", "angle_median"] + Self.thresholds.map(\.name)).map {
         Metric($0, .nan)
       }
     }
     let median = (angle(ofRank: (count - 1) / 2) + angle(ofRank: count / 2)) / 2
-    return [Metric("angle_mean", sum / Double(count)), Metric("angle_median", median)]
-      + zip(Self.thresholds, within).map { threshold, within in
-        Metric(threshold.name, 100 * Double(within) / Double(count))
+    return [Metric("angle_mean", sums.angle / Double(count)), Metric("angle_median", median)]
+      + Self.thresholds.enumerated().map { index, threshold in
+        Metric(threshold.name, 100 * Double(sums.within[index]) / Double(count))
       }
   }
+}
+
+extension Prediction {
+  /// The unit vectors of a prediction of three channels, N×h×w.
+  fileprivate var directions: [SIMD3<Float>] {
+    inPieces(of: count * plane) { pixels in
+      pixels.map { pixel in
+        let first = firstValue(ofPixel: pixel)
+        return SIMD3(values[first], values[first + plane], values[first + 2 * plane]).normalized
+      }
+    }.flatMap { $0 }
+  }
+}
+
+extension SIMD3<Float> {
+  /// Divided by the length, or by 1e-12 where that is more.
+  fileprivate var normalized: Self { self / Swift.max((self * self).sum().squareRoot(), 1e-12) }
 }

@@ -1,5 +1,6 @@
 // Semantic segmentation: cross-entropy, mIoU, pixel accuracy.
 
+import Foundation
 import Torch
 
 /// A class per pixel.
@@ -57,21 +58,51 @@ struct SegmentationMetrics: TaskMetrics {
     counts = [Int64](repeating: 0, count: task.channels * task.channels)
   }
 
-  mutating func add(_ prediction: Tensor, _ target: Target) throws {
-    let truth = try target.values.array(of: Int64.self)
-    let predicted = try prediction.argmax(over: 1).array(of: Int64.self)
+  private struct Sums: Summable {
     var valid = 0
     var correct = 0
-    for (truth, predicted) in zip(truth, predicted) where truth != Int64(Segmentation.ignored) {
-      counts[Int(truth) * task.channels + Int(predicted)] += 1
-      valid += 1
-      if truth == predicted { correct += 1 }
+    /// Of the classes' weights, and of the weighted cross-entropies.
+    var weights = 0.0
+    var crossEntropy = 0.0
+
+    mutating func add(_ other: Sums) {
+      valid += other.valid
+      correct += other.correct
+      weights += other.weights
+      crossEntropy += other.crossEntropy
     }
-    guard valid > 0 else { return }
-    let images = prediction.shape[0]
-    accuracy.add(Double(correct) / Double(valid), images: images)
-    if try task.hasWeight(target) {
-      error.add(try task.crossEntropy(prediction, target).item(), images: images)
+  }
+
+  mutating func add(_ prediction: Prediction, _ truth: GroundTruth, batchSize: Int) throws {
+    let channels = task.channels
+    let pairs = try PixelPairs(prediction, truth, channels: (channels, 1))
+    let weights = task.classWeights
+    let choices = prediction.choices
+    let pieces = pairs.inPieces { piece in
+      var sums = Sums()
+      var confused: [Int] = []
+      let classes = truth.values[piece.image]
+      let offset =
+        prediction.firstValue(ofPixel: piece.image * prediction.plane)
+        - piece.image * prediction.plane
+      piece.eachPixel { pixel, predicted in
+        let (target, choice) = (Int(classes[pixel]), choices[predicted])
+        sums.valid += 1
+        if target == choice.best { sums.correct += 1 }
+        let weight = weights.map { Double($0[target]) } ?? 1
+        let logit = prediction.values[predicted + offset + target * prediction.plane]
+        sums.weights += weight
+        sums.crossEntropy += weight * (choice.logSum - Double(logit))
+        confused.append(target * channels + choice.best)
+      }
+      return (sums, confused)
+    }
+    for (_, confused) in pieces.joined() { for pair in confused { counts[pair] += 1 } }
+    pieces.map { $0.map(\.0) }.forEachBatch(batchSize) { sums, images in
+      guard sums.valid > 0 else { return }
+      accuracy.add(Double(sums.correct) / Double(sums.valid), images: images)
+      // A weighted mean over pixels whose classes all weigh nothing would be NaN.
+      if sums.weights > 0 { error.add(sums.crossEntropy / sums.weights, images: images) }
     }
   }
 
@@ -104,4 +135,22 @@ struct SegmentationMetrics: TaskMetrics {
 
 func mean(_ values: [Double]) -> Double {
   values.isEmpty ? .nan : values.reduce(0, +) / Double(values.count)
+}
+
+extension Prediction {
+  /// For each pixel, N×h×w, the class with the largest logit, and the logarithm of the sum of all
+  /// logits' exponentials.
+  fileprivate var choices: [(best: Int, logSum: Double)] {
+    inPieces(of: count * plane) { pixels in
+      pixels.map { pixel in
+        let first = firstValue(ofPixel: pixel)
+        let logits = (0..<channels).lazy.map { values[first + $0 * plane] }
+        var best = 0
+        for c in 1..<max(channels, 1) where logits[c] > logits[best] { best = c }
+        let largest = Double(logits[best])
+        let sum = logits.reduce(0) { $0 + exp(Double($1) - largest) }
+        return (best, largest + log(sum))
+      }
+    }.flatMap { $0 }
+  }
 }

@@ -38,8 +38,12 @@ public protocol TaskKind: Sendable {
 
 /// Metrics of one task, gathered over a data set.
 public protocol TaskMetrics {
-  /// Adds a batch; the prediction is at the target's resolution, N×channels×H×W.
-  mutating func add(_ prediction: Tensor, _ target: Target) throws
+  /// Adds images; the numbers are the same on any number of threads.
+  ///
+  /// - Parameter batchSize: images of a batch, for metrics that are means over batches; the last one
+  ///   may be smaller.
+  /// - Throws: ``TorchError`` when the prediction is of other images or channels.
+  mutating func add(_ prediction: Prediction, _ truth: GroundTruth, batchSize: Int) throws
   /// The metrics so far, in the order of the reports; NaN where no pixel counted.
   var values: [Metric] { get }
   /// Ground-truth class by predicted class, row-major; nil for other kinds.

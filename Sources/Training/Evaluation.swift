@@ -45,36 +45,42 @@ public func evaluate(
     fits: dataset.reader, tasks: dataset.tasks, network: file.reader.path)
   let tasks = TaskSet(dataset.tasks)
   let info = try dataset.info(settings.split)
-  let baseline = try ConstantBaseline(fittedTo: dataset)
+  let baseline = try ConstantBaseline(fittedTo: dataset, threads: readers)
   var metrics = tasks.kinds.map { $0.makeMetrics() }
   var constantMetrics = metrics
   var collector = SampleCollector(dataset.tasks, count: min(settings.samples, info.count))
+  // Several batches go through the network at once, each to be measured as a batch of its own.
+  let group =
+    settings.batchSize * max(1, groupPixels / (info.height * info.width) / settings.batchSize)
+  let reading = OrderedWork(0..<info.count, threads: readers, ahead: min(group + readers, 64)) {
+    try dataset.sample($0, of: info)
+  }
   try withoutGradients {
-    try BatchSource.batches(of: dataset, split: settings.split, batchSize: settings.batchSize) {
-      batch, first in
-      let tensors = try TensorBatch(batch, tasks: dataset.tasks, on: settings.machine.device)
+    for first in stride(from: 0, to: info.count, by: group) {
+      let samples = try (first..<min(first + group, info.count)).compactMap { _ in
+        try reading.value()
+      }
+      let images = try Tensor(
+        samples.flatMap(\.image), shape: [samples.count, info.height, info.width, 3])
       let predictions = try withPrecision(settings.machine.precision, on: network.device) {
-        try network.predictions(
-          for: network.normalized(tensors.images), training: false, using: nil)
+        try network.predictions(for: network.normalized(images), training: false, using: nil)
+      }.map { prediction in
+        // The nearest pixel's prediction is looked up where it is needed.
+        settings.upsampling == .nearest
+          ? prediction
+          : try prediction.to(.float32).resizedBilinear(height: info.height, width: info.width)
       }
-      let resized = try predictions.map { prediction in
-        let prediction = try prediction.to(.float32)
-        return switch settings.upsampling {
-        case .nearest:
-          try prediction.resizedNearest(height: batch.height, width: batch.width)
-        case .bilinear:
-          try prediction.resizedBilinear(height: batch.height, width: batch.width)
-        }
-      }
-      for (task, prediction) in resized.enumerated() {
-        try metrics[task].add(prediction, tensors.targets[task])
-        let constant = try baseline.prediction(
-          ofTask: task, count: batch.count, height: batch.height, width: batch.width)
+      for (task, prediction) in predictions.enumerated() {
+        let truth = GroundTruth(
+          height: info.height, width: info.width, values: samples.map { $0.targets[task].values },
+          valid: samples.map { $0.targets[task].valid })
+        try metrics[task].add(Prediction(prediction), truth, batchSize: settings.batchSize)
         try constantMetrics[task].add(
-          constant.to(settings.machine.device), tensors.targets[task])
+          baseline.prediction(ofTask: task, count: samples.count), truth,
+          batchSize: settings.batchSize)
       }
-      try collector.add(batch, first: first, predictions: resized)
-      progress(first + batch.count)
+      try collector.add(samples, predictions: predictions)
+      progress(first + samples.count)
     }
   }
   let results = dataset.tasks.enumerated().map { index, task in
@@ -93,6 +99,13 @@ public func evaluate(
     samples: collector.samples(info), history: try file.history(tasks: tasks.names))
 }
 
+/// Threads that read images ahead.
+private let readers = 2
+
+/// Pixels that go through the network at once: enough that a small network's layers are worth sharing
+/// out, and few enough for the memory that a large one's take.
+private let groupPixels = 1 << 18
+
 /// Gathers the first images of a split for the report.
 private struct SampleCollector {
   private let tasks: [DatasetTask]
@@ -109,17 +122,19 @@ private struct SampleCollector {
     predictions = tasks.map { _ in [] }
   }
 
-  mutating func add(_ batch: Batch, first: Int, predictions batchPredictions: [Tensor]) throws {
-    let wanted = min(batch.count, count - collected)
-    guard wanted > 0 else { return }
-    let pixels = wanted * batch.height * batch.width
-    images += batch.images.prefix(pixels * 3)
+  /// - Parameter predictions: of the samples, at any resolution.
+  mutating func add(_ samples: [Sample], predictions: [Tensor]) throws {
+    let samples = samples.prefix(count - collected)
+    guard let first = samples.first else { return }
+    for sample in samples { images += sample.image }
     for (index, task) in tasks.enumerated() {
-      let target = batch.targets[index]
-      targets[index] += target.values.prefix(pixels * target.channels).enumerated().map {
-        target.valid[$0.offset / target.channels] > 0 ? $0.element : .nan
+      for target in samples.map({ $0.targets[index] }) {
+        targets[index] += target.values.enumerated().map {
+          target.valid[$0.offset / task.targetChannels] ? $0.element : .nan
+        }
       }
-      let prediction = batchPredictions[index]
+      let prediction = try predictions[index].selecting(Array(samples.indices), along: 0)
+        .to(.float32).resizedNearest(height: first.height, width: first.width)
       let shown: [Float]
       switch task.kind {
       case .segmentation:
@@ -129,9 +144,9 @@ private struct SampleCollector {
       case .regression:
         shown = try prediction.array()
       }
-      predictions[index] += shown.prefix(pixels * target.channels)
+      self.predictions[index] += shown
     }
-    collected += wanted
+    collected += samples.count
   }
 
   func samples(_ info: DatasetFile.SplitInfo) -> ReportSamples {

@@ -50,10 +50,15 @@ struct CheckCommand: ParsableCommand {
       let progress = Progress(
         "check \(info.split.rawValue)", total: info.count, quiet: common.quiet)
       var summaries = dataset.tasks.map(TargetSummary.init)
-      for index in 0..<info.count {
-        let sample = try dataset.sample(index, of: info)
+      let threads = min(common.threadCount, 64)
+      let samples = OrderedWork(0..<info.count, threads: threads, ahead: 2 * threads) {
+        try dataset.sample($0, of: info)
+      }
+      var done = 0
+      while let sample = try samples.value() {
         for task in summaries.indices { summaries[task].add(sample.targets[task]) }
-        progress.update(index + 1)
+        done += 1
+        progress.update(done)
       }
       progress.finish()
       lines += summaries.map { "    " + $0.line }

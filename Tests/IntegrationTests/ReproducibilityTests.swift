@@ -34,6 +34,30 @@ import Testing
     #expect(try digest("--seed 4 --threads 1") != one)
   }
 
+  @Test("Metrics of a constant are the same to the bit however many threads measure and fit it")
+  func constantThreads() throws {
+    let folder = try Folder()
+    // Images of several pieces each.
+    try folder.succeed(
+      .prepareData, "scenes --train 9 --validation 3 --test 0 --height 96 --width 128 -o data.h5")
+    try folder.succeed(
+      .sparseTrain,
+      "--data data.h5 --stages 1,1,1,1 --width 2 --head-width 4 --steps 0 -o model.h5")
+    for threads in [1, 3] {
+      try folder.succeed(
+        .evaluate,
+        "--data data.h5 --model model.h5 --batch-size 2 --threads \(threads) -o \(threads).h5")
+    }
+    let (one, three) = (try folder.open("1.h5"), try folder.open("3.h5"))
+    for task in try one.group("constant").groupNames() {
+      for metric in try one.group("constant/\(task)").datasetNames() {
+        let path = "constant/\(task)/\(metric)"
+        #expect(try one.doubles(path) == three.doubles(path), "\(path)")
+        #expect(try one.doubles(path)[0].isFinite, "\(path)")
+      }
+    }
+  }
+
   @Test("check --verify passes on every kind of file", arguments: Experiment.files)
   func verifies(_ file: String) throws {
     let folder = try Experiment.run().folder

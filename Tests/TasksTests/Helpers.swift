@@ -50,6 +50,24 @@ func choices(_ images: [[Int]], channels: Int) throws -> Tensor {
 
 extension TaskMetrics {
   func value(_ name: String) -> Double? { values.first { $0.name == name }?.value }
+
+  /// Adds a batch whose ground truth lies in tensors.
+  mutating func add(_ prediction: Tensor, _ target: Target) throws {
+    let shape = target.valid.shape
+    let values =
+      target.values.dtype == .int64
+      ? try target.values.to(.float32) : try target.values.permuted([0, 2, 3, 1])
+    let (all, valid): ([Float], [Float]) = (try values.array(), try target.valid.array())
+    func images<T>(_ values: [T]) -> [[T]] {
+      let size = values.count / shape[0]
+      return (0..<shape[0]).map { Array(values[$0 * size..<($0 + 1) * size]) }
+    }
+    try add(
+      Prediction(prediction),
+      GroundTruth(
+        height: shape[1], width: shape[2], values: images(all),
+        valid: images(valid.map { $0 > 0 })), batchSize: shape[0])
+  }
 }
 
 /// The tasks of a reference case with the targets of its first batch.
