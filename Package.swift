@@ -17,7 +17,6 @@ let torchLibraries: [LinkerSetting] = [
 ]
 
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 
 func tool(_ name: String, _ rooms: [Target.Dependency]) -> Target {
@@ -30,7 +29,6 @@ let package = Package(
   platforms: [.macOS(.v15)],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
@@ -39,13 +37,14 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
       name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     .target(name: "Formatting"),
     .target(name: "Processes"),
     .target(name: "Torch", dependencies: ["CTorch"]),
     .target(name: "HDF5", dependencies: ["CHDF5", "CDeflate"]),
-    .target(name: "Artifacts", dependencies: ["HDF5", "Formatting", crypto]),
+    .target(name: "Artifacts", dependencies: ["HDF5", "CCrypto", "Formatting"]),
     .target(name: "Scenes"),
     .target(
       name: "Datasets",

@@ -11,7 +11,7 @@ public final class ArtifactWriter {
 
   private let file: File
   private let partial: PartialFile
-  private var content = ContentDigest()
+  private let content = ContentDigest()
 
   /// - Parameter holdsVirtual: whether virtual datasets may be written.
   /// - Throws: ``ArtifactError`` when the folder does not exist or cannot be written to, somebody else
@@ -24,7 +24,9 @@ public final class ArtifactWriter {
     partial = try PartialFile.begin(path)
     do {
       // The temporary file has our own lock.
-      file = try File.create(partial.partialPath, holdsVirtual: holdsVirtual, locks: false)
+      file = try File.create(
+        partial.partialPath, holdsVirtual: holdsVirtual, locks: false,
+        hasFewChunks: kind != .dataset)
       try provenance.write(to: file.root, kind: kind)
     } catch let error as HDF5Error {
       partial.giveUp()
@@ -42,9 +44,13 @@ public final class ArtifactWriter {
     case none
     /// Shuffle and deflate.
     case deflate
+    /// For weights and masks that are mostly zeros: deflate alone, and with patience. Shuffled, each byte
+    /// of a weight would have to tell anew where it stands.
+    case sparse
+
+    fileprivate var level: Int { self == .sparse ? 9 : 4 }
   }
 
-  private static let deflateLevel = 4
   /// Elements of a chunk, about.
   private static let chunkElements = 1 << 20
 
@@ -53,18 +59,17 @@ public final class ArtifactWriter {
     _ path: String, _ values: [T], shape: [Int], _ compression: Compression = .none
   ) throws {
     try naming {
-      let chunk = compression == .deflate ? Self.chunk(of: shape) : nil
+      // Taken on another core meanwhile.
+      content.add("/" + path, values, shape: shape)
+      let chunk = compression == .none ? nil : Self.chunk(of: shape)
       let dataset = try root.createDataset(
         path, of: T.self, shape: shape, chunk: chunk,
-        compression: chunk == nil ? nil : Self.deflateLevel)
+        compression: chunk == nil ? nil : compression.level, shuffles: compression == .deflate)
       if chunk != nil, let codec = try dataset.chunkCodec() {
         try writeChunks(values, of: dataset, codec)
       } else {
         try dataset.write(values)
       }
-      var digest = DatasetDigest()
-      values.withUnsafeBufferPointer { digest.update($0) }
-      content.add(dataset.path, type: T.elementType, shape: shape, digest)
     }
   }
 
@@ -100,7 +105,7 @@ public final class ArtifactWriter {
   public func writeStrings(_ path: String, _ strings: [String]) throws {
     try naming {
       let dataset = try root.writeStrings(path, strings)
-      var digest = DatasetDigest()
+      let digest = DatasetDigest()
       digest.update(strings)
       content.add(dataset.path, type: .string, shape: [strings.count], digest)
     }
@@ -119,7 +124,7 @@ public final class ArtifactWriter {
     try naming {
       let dataset = try root.createVirtualDataset(
         path, of: type, rowShape: rowShape, blocks: blocks.map(\.block))
-      var digest = DatasetDigest()
+      let digest = DatasetDigest()
       digest.update(blocks)
       content.add(dataset.path, type: type, shape: dataset.shape, digest)
       return dataset
@@ -192,7 +197,7 @@ public final class SampleStream<T: HDF5Scalar> {
   let codec: ChunkCodec
   let shape: [Int]
   fileprivate(set) var written = 0
-  fileprivate var digest = DatasetDigest()
+  fileprivate let digest = DatasetDigest()
 
   fileprivate init(_ dataset: Dataset, shape: [Int], _ codec: ChunkCodec) {
     self.dataset = dataset

@@ -18,7 +18,7 @@ public struct Shard: Equatable, Sendable {
 
   /// The digest of what a data set is made of and how.
   public static func plan(of description: [String]) -> String {
-    var digest = DatasetDigest()
+    let digest = DatasetDigest()
     digest.update(description)
     return hexadecimal(digest.finalized())
   }

@@ -144,12 +144,12 @@ public final class ModelFile: Sendable {
     for array in model.parameters {
       try writer.write(
         "parameters/" + array.name, array.values, shape: array.shape,
-        deflated.contains(array.name) ? .deflate : .none)
+        deflated.contains(array.name) ? .sparse : .none)
     }
     for array in model.buffers {
       try writer.write("buffers/" + array.name, array.values, shape: array.shape)
     }
-    try writer.write(model.masks, in: "masks")
+    try writer.write(model.masks, in: "masks", model.state == nil ? .sparse : .deflate)
     if let history = model.history { try writer.write(history) }
     if let layers = model.layers { try writer.write(layers) }
     if let state = model.state { try writer.write(state) }

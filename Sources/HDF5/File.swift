@@ -63,9 +63,11 @@ public final class File: Sendable {
   /// - Parameters:
   ///   - holdsVirtual: whether it may hold virtual datasets, which HDF5 1.10 and later read.
   ///   - locks: whether libhdf5 keeps other programs out while it writes.
-  public static func create(_ path: String, holdsVirtual: Bool = false, locks: Bool = true) throws
-    -> File
-  {
+  ///   - hasFewChunks: whether datasets have a few chunks each, for which libhdf5's usual 4 KiB of index
+  ///     per dataset are too many.
+  public static func create(
+    _ path: String, holdsVirtual: Bool = false, locks: Bool = true, hasFewChunks: Bool = false
+  ) throws -> File {
     let place = Place(file: path)
     forgetExternalLinks()
     let access = try accessList(place, locks: locks)
@@ -76,6 +78,7 @@ public final class File: Sendable {
     try place.check("create") { H5Pset_libver_bounds(access, H5F_LIBVER_V18, newest) }
     let creation = try creationList(chdf5_file_create(), at: place)
     defer { H5Pclose(creation) }
+    if hasFewChunks { try place.check("create") { H5Pset_istore_k(creation, 2) } }
     let id = try place.check("create") { H5Fcreate(path, chdf5_truncate(), creation, access) }
     return try File(id, path: path, isWritten: true)
   }

@@ -97,12 +97,15 @@ public final class Group: AttributeHolder {
   ///   - name: a relative path.
   ///   - shape: the size of each dimension; zeros are allowed, and [] makes a single value.
   ///   - chunk: the size of a chunk in each dimension, cut to the shape; nil stores contiguously.
-  ///   - compression: a deflate level, 0 to 9, applied after shuffling bytes; needs a chunk.
+  ///   - compression: a deflate level, 0 to 9; needs a chunk.
+  ///   - shuffles: whether the bytes are shuffled before; good for numbers that resemble each other,
+  ///     bad for numbers among zeros.
   ///
   /// Throws "already exists", or a reason naming the shape, chunk or compression that is wrong.
   @discardableResult
   public func createDataset<T: HDF5Scalar>(
-    _ name: String, of type: T.Type, shape: [Int], chunk: [Int]? = nil, compression: Int? = nil
+    _ name: String, of type: T.Type, shape: [Int], chunk: [Int]? = nil, compression: Int? = nil,
+    shuffles: Bool = true
   ) throws -> Dataset {
     let place = handle.place.child(name)
     let creation = try creationList(chdf5_dataset_create(), at: place)
@@ -120,7 +123,7 @@ public final class Group: AttributeHolder {
       guard (0...9).contains(compression) else {
         throw place.error("compression \(compression) is not in 0...9")
       }
-      try place.check("create") { H5Pset_shuffle(creation) }
+      if shuffles { try place.check("create") { H5Pset_shuffle(creation) } }
       try place.check("create") { H5Pset_deflate(creation, UInt32(compression)) }
     }
     return try makeDataset(name, T.elementType.nativeID, shape, creation)

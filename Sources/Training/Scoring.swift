@@ -35,12 +35,16 @@ extension PrunableNetwork {
 }
 
 /// What one task thinks of the weights of its network.
-public struct TaskScores: Sendable {
+public struct TaskScores {
   public let task: String
   /// Mean over the batches; nil when none was needed.
   public let loss: Double?
-  /// By layer of the task's network: backbone, then its head.
-  public let scores: [NamedArray]
+  fileprivate let tensors: [(name: String, tensor: Tensor)]
+
+  /// By layer of the task's network: backbone, then its head. Copied at each call.
+  public var scores: [NamedArray] {
+    get throws { try tensors.map { try NamedArray($0.name, $0.tensor) } }
+  }
 }
 
 /// How to score.
@@ -143,7 +147,7 @@ private struct Scorer {
       let tensors = try sums[task].scores(streams: layers.compactMap { streams[$0.name] })
       return TaskScores(
         task: network.tasks[task], loss: losses?[task],
-        scores: try zip(layers, tensors).map { try NamedArray($0.name, $1) })
+        tensors: zip(layers, tensors).map { ($0.name, $1) })
     }
   }
 }

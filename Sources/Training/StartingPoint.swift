@@ -23,7 +23,12 @@ public struct StartingPoint {
   private init(_ network: SceneNet, step: Int, masks: [Mask], layers: LayerTable? = nil) throws {
     self.network = network
     architecture = try network.architecture.json()
-    modelDigest = ContentDigest.ofParameters(try network.snapshot().parameters)
+    let parameters = network.parameters
+    nonisolated(unsafe) let tensors = parameters.map(\.tensor)
+    let names = parameters.map(\.description.name)
+    modelDigest = try ContentDigest.ofParameters(names.count) {
+      try NamedArray(names[$0], tensors[$0])
+    }
     self.step = step
     self.masks = masks
     self.layers = layers
@@ -62,6 +67,8 @@ public struct StartingPoint {
     }
     var architecture = try Architecture.of(masks)
     if let dropout { architecture.dropout = dropout }
+    // What the file claims of the network must be what it has masks for, before it is made.
+    try architecture.check(masks)
     let start = try drawing(architecture, seed: seed, on: device)
     guard start.modelDigest == masks.header.modelDigest else {
       throw masks.reader.error(
@@ -78,13 +85,20 @@ public struct StartingPoint {
     guard try Architecture.of(masks).hasSameParameters(as: network.architecture) else {
       throw masks.reader.error("/@architecture", "made for another architecture than the model's")
     }
+    try network.architecture.check(masks)
     guard allowingOtherWeights || masks.header.modelDigest == modelDigest else {
       throw masks.reader.error(
         "/@model_sha256",
         "made for other weights than the model's (--allow-other-weights accepts them)")
     }
+  }
+}
+
+extension Architecture {
+  /// - Throws: ``ArtifactError`` when masks are missing, misshaped, or of no prunable weight.
+  func check(_ masks: MasksFile) throws {
     let shapes = Dictionary(
-      uniqueKeysWithValues: network.architecture.prunable.map { ($0.name, $0.shape) })
+      uniqueKeysWithValues: prunable.map { ($0.name, $0.shape) })
     let found = Dictionary(uniqueKeysWithValues: masks.masks.map { ($0.name, $0.shape) })
     for (name, shape) in shapes.sorted(by: { $0.key < $1.key }) {
       guard let foundShape = found[name] else {
@@ -100,9 +114,7 @@ public struct StartingPoint {
       throw masks.reader.error("/masks/\(extra)", "not a prunable weight of the network")
     }
   }
-}
 
-extension Architecture {
   /// The architecture that masks record.
   static func of(_ masks: MasksFile) throws -> Architecture {
     try Architecture(json: masks.header.architecture, in: masks.reader)
@@ -134,7 +146,7 @@ public func randomMasks(of network: SceneNet, sparsity: Double, seed: UInt64) th
     of: network, settings: ScoringSettings(criterion: .random, joint: true, batches: 0, seed: seed))
   let merged = try merge(
     prunable, MergeSettings(distribution: .erk), targets: [.sparsity(sparsity)]
-  ) { scores[$0].scores.flatMap(\.values) }
+  ) { try scores[$0].scores.flatMap(\.values) }
   return merged.flatMap { masks in
     slices(masks.merged, by: prunable.layers).map {
       Mask($0.layer.name, shape: $0.layer.shape, Array($0.values))
