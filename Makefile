@@ -28,9 +28,9 @@ B    := $(ROOT)/$(BASE)
 folder = $(if $(filter scenes $(1),$(BASE)),,$(BASE)/)$(1)
 D     := $(ROOT)/$(call folder,$(EXPERIMENT))
 
-# What lies elsewhere is missed at once, not after the build.
-NEEDS_DATA := $(filter-out build test test-report bench help clean distclean,\
-                $(or $(MAKECMDGOALS),all))
+# What lies elsewhere is missed at once, not after the build; a make below was given what is there.
+NEEDS_DATA := $(if $(filter 0,$(MAKELEVEL)),$(filter-out build test test-report bench help clean \
+                distclean,$(or $(MAKECMDGOALS),all)))
 # A published data set that is not named: what was prepared of it before stands as it is.
 UNNAMED := $(if $(INPUT),,$(findstring $$(INPUT),$(value PREPARE)))
 usage = type: make $(or $(MAKECMDGOALS),all) EXPERIMENT=$(EXPERIMENT)$(if \
