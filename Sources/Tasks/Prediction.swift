@@ -41,9 +41,10 @@ public struct Prediction: Sendable {
       height: 1, width: 1)
   }
 
-  /// Where the values of a pixel lie: the first channel's, and how far the others are from each other.
+  /// Pixels of an image, and how far a pixel's channels lie from each other.
   var plane: Int { height * width }
 
+  /// Where the first channel of a pixel, N×h×w, lies.
   func firstValue(ofPixel pixel: Int) -> Int {
     let (image, place) = pixel.quotientAndRemainder(dividingBy: plane)
     return image * channels * plane + place

@@ -11,6 +11,8 @@ import Testing
 private struct NumberedDataset: ForeignDataset {
   var counts: [(split: Split, count: Int)] = [(.train, 11), (.validation, 3)]
   var broken: Set<Int> = []
+  /// Their depths cannot be.
+  var negative: Set<Int> = []
 
   let tasks = [
     DatasetTask(name: "seg", kind: .segmentation, channels: 40, lossWeight: 1),
@@ -37,7 +39,7 @@ private struct NumberedDataset: ForeignDataset {
     }
     return Sample(
       height: 2, width: 3, image: (0..<18).map { UInt8($0 + number) },
-      targets: [map(Float(number)), map(Float(number) + 0.5)])
+      targets: [map(Float(number)), map(negative.contains(number) ? -3 : Float(number) + 0.5)])
   }
 }
 
@@ -89,6 +91,18 @@ private struct Conversions {
 }
 
 @Suite struct ShardTests {
+  @Test("A target that cannot be is named with its sample's number in the whole data set")
+  func badTarget() throws {
+    try Conversions.with { conversions in
+      _ = try conversions.convert(NumberedDataset(negative: [9]))
+      #expect(
+        conversions.message { _ = try conversions.samples(of: .train) }
+          == "d.h5: /train/depth: sample 9: depth -3.0 at row 0, column 0 is not above 0, and neither "
+          + "valid_min nor _FillValue makes it no ground truth")
+      _ = try conversions.samples(of: .validation)
+    }
+  }
+
   @Test(arguments: [1, 3, 4, 5, 14, 100])
   func theMasterShowsEverySample(size: Int) throws {
     try Conversions.with { conversions in

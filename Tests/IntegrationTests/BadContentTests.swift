@@ -212,6 +212,27 @@ struct Fault: Sendable, CustomTestStringConvertible {
     }
   }
 
+  @Test("A target that cannot be is named alike by every tool that reads it")
+  func everyReader() throws {
+    let inputs = try Inputs()
+    try inputs.folder.edit(
+      "dataset.h5",
+      Edit().storingAsFloat("/train/sn").changing("/train/sn", at: 3 * (2 * 65 + 5), to: .nan))
+    for (tool, arguments) in [
+      (Tool.scoreImportance, Inputs.Reader.data.arguments),
+      (
+        .sparseTrain,
+        "--data dataset.h5 --model model.h5 --steps 1 \(ReferenceRun.batches) -o out.h5"
+      ),
+      (.evaluate, Inputs.Reader.model.arguments), (.prepareData, "check dataset.h5"),
+    ] {
+      let reason = try inputs.failure(of: tool, arguments, naming: "dataset.h5")
+      #expect(
+        reason == "/train/sn: sample 0: value nan at row 2, column 5 is not a finite number",
+        "\(tool)")
+    }
+  }
+
   @Test("Two files whose tasks differ")
   func otherTasks() throws {
     let inputs = try Inputs()
