@@ -48,7 +48,17 @@ public final class ArtifactWriter {
     /// of a weight would have to tell anew where it stands.
     case sparse
 
-    fileprivate var level: Int { self == .sparse ? 9 : 4 }
+    /// For masks that another stage reads: deflate alone, in a hurry.
+    case fast
+
+    fileprivate var level: Int {
+      switch self {
+      case .none: 0
+      case .fast: 1
+      case .deflate: 4
+      case .sparse: 9
+      }
+    }
   }
 
   /// Elements of a chunk, about.

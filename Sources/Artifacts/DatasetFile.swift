@@ -281,9 +281,10 @@ public final class DatasetFile: Sendable {
       }
       return (try StoredSamples(target, shards: &shards), try TargetEncoding(of: target))
     }
+    let images = try StoredSamples(image, shards: &shards)
+    try images.checkStored()
     return SplitInfo(
-      split: split, count: count, height: height, width: width,
-      image: try StoredSamples(image, shards: &shards), targets: targets)
+      split: split, count: count, height: height, width: width, image: images, targets: targets)
   }
 
   /// Reads and decodes one image with its targets; from any thread.

@@ -105,7 +105,7 @@ public final class MasksFile: Sendable {
 }
 
 extension ArtifactWriter {
-  func write(_ masks: [Mask], in group: String, _ compression: Compression = .deflate) throws {
+  func write(_ masks: [Mask], in group: String, _ compression: Compression = .fast) throws {
     // In the order they are read back in, so that a file read and written again has the same bytes.
     for mask in masks.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
       try write("\(group)/\(mask.name)", mask.values, shape: mask.shape, compression)

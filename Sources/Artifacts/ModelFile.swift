@@ -149,7 +149,7 @@ public final class ModelFile: Sendable {
     for array in model.buffers {
       try writer.write("buffers/" + array.name, array.values, shape: array.shape)
     }
-    try writer.write(model.masks, in: "masks", model.state == nil ? .sparse : .deflate)
+    try writer.write(model.masks, in: "masks", model.state == nil ? .sparse : .fast)
     if let history = model.history { try writer.write(history) }
     if let layers = model.layers { try writer.write(layers) }
     if let state = model.state { try writer.write(state) }

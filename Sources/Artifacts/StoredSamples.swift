@@ -62,6 +62,11 @@ struct StoredSamples: Sendable {
     self.parts = parts
   }
 
+  /// Throws unless the stored bytes can hold all samples: their number sizes what others reserve.
+  func checkStored() throws {
+    for part in parts { try part.dataset.checkStored(part.dataset.count) }
+  }
+
   /// One sample, row-major; its type is the stored one where it is to be fast.
   func read<T: HDF5Scalar>(_ index: Int, as type: T.Type = T.self) throws -> [T] {
     let part = parts.last { $0.first <= index } ?? parts[0]

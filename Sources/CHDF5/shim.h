@@ -20,6 +20,7 @@ static inline size_t chdf5_variable_length(void) { return H5T_VARIABLE; }
 static inline hid_t chdf5_file_create(void) { return H5P_FILE_CREATE; }
 static inline hid_t chdf5_file_access(void) { return H5P_FILE_ACCESS; }
 static inline hid_t chdf5_group_create(void) { return H5P_GROUP_CREATE; }
+static inline hid_t chdf5_default_group_create(void) { return H5P_LST_GROUP_CREATE_ID_g; }
 static inline hid_t chdf5_dataset_create(void) { return H5P_DATASET_CREATE; }
 
 static inline unsigned chdf5_read_only(void) { return H5F_ACC_RDONLY; }

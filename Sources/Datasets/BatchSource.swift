@@ -1,6 +1,7 @@
 // Batches of a data set in training order, read one ahead in the background.
 
 import Artifacts
+import Foundation
 import Synchronization
 import Torch
 
@@ -144,6 +145,13 @@ public struct BatchSource: Sendable {
     info = try dataset.info(split)
     permutations = EpochPermutations(count: info.count, seed: seed)
     size = crop ?? PixelSize(height: info.height, width: info.width)
+    // Sizes are at most 65536 by 65536, so nothing overflows.
+    let values = dataset.tasks.reduce(3) { $0 + 4 * $1.targetChannels }
+    let bytes = batchSize * size.height * size.width * values
+    guard UInt64(bytes) <= ProcessInfo.processInfo.physicalMemory else {
+      throw dataset.reader.error(
+        "/\(split.rawValue)", "\(batchSize) images of \(size) with their targets do not fit in memory")
+    }
   }
 
   public var samplesPerEpoch: Int { info.count }

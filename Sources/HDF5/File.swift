@@ -78,7 +78,13 @@ public final class File: Sendable {
     try place.check("create") { H5Pset_libver_bounds(access, H5F_LIBVER_V18, newest) }
     let creation = try creationList(chdf5_file_create(), at: place)
     defer { H5Pclose(creation) }
-    if hasFewChunks { try place.check("create") { H5Pset_istore_k(creation, 2) } }
+    if hasFewChunks {
+      try place.check("create") { H5Pset_istore_k(creation, 2) }
+      // The object that records this is made by libhdf5's own list, which keeps times.
+      try place.check("create") {
+        H5Pset_obj_track_times(chdf5_default_group_create(), false)
+      }
+    }
     let id = try place.check("create") { H5Fcreate(path, chdf5_truncate(), creation, access) }
     return try File(id, path: path, isWritten: true)
   }

@@ -28,8 +28,8 @@ struct HandmadeDataset {
   /// More attributes and datasets, or others.
   var spoil: (Group) throws -> Void = { _ in }
 
-  func write(_ path: String) throws {
-    let file = try File.create(path)
+  func write(_ path: String, holdsVirtual: Bool = false) throws {
+    let file = try File.create(path, holdsVirtual: holdsVirtual)
     let root = file.root
     if let format { try root.setAttribute("format", format) }
     try root.setAttribute("format_version", version)

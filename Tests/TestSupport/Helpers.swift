@@ -55,3 +55,19 @@ public func relativeDifference(_ a: Double, _ b: Double) -> Double {
   let difference = abs(a - b) / max(abs(b), .leastNormalMagnitude)
   return difference.isNaN ? .infinity : difference
 }
+
+/// Changes, drops, doubles or cuts some of the bytes.
+public func damaged(_ bytes: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+  var result = bytes
+  for _ in 0..<Int.random(in: 1...4, using: &random) where !result.isEmpty {
+    let place = Int.random(in: 0..<result.count, using: &random)
+    switch Int.random(in: 0..<8, using: &random) {
+    case 0: result.removeSubrange(place...)
+    case 1: result.remove(at: place)
+    case 2: result.insert(.random(in: 0...255, using: &random), at: place)
+    case 3: result[place] = [0, 1, 0x7F, 0x80, 0xFF].randomElement(using: &random) ?? 0
+    default: result[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+    }
+  }
+  return result
+}

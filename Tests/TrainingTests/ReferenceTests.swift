@@ -46,8 +46,8 @@ import Training
     #expect(progress == [1, 2])
     for task in scores {
       let group = try run.expected.group("\(criterion)/scores/" + task.task)
-      #expect(task.scores.map(\.name).sorted() == (try group.datasetNames()))
-      for layer in task.scores {
+      #expect(try task.scores.map(\.name).sorted() == (group.datasetNames()))
+      for layer in try task.scores {
         let published = try group.floats(layer.name)
         let largest = try #require(published.max())
         #expect(

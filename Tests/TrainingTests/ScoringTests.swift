@@ -28,9 +28,9 @@ import Training
       #expect(prunable.layers.map(\.name) == network.architecture.prunable.map(\.name))
       for (index, task) in try scores(dataset).scores.enumerated() {
         let layers = prunable.layers(ofTask: index)
-        #expect(task.scores.map(\.name) == layers.map(\.name))
-        #expect(task.scores.map(\.shape) == layers.map(\.shape))
-        for layer in task.scores {
+        #expect(try task.scores.map(\.name) == layers.map(\.name))
+        #expect(try task.scores.map(\.shape) == layers.map(\.shape))
+        for layer in try task.scores {
           #expect(layer.values.allSatisfy { $0 >= 0 && $0.isFinite })
           #expect(layer.values.contains { $0 > 0 }, "\(task.task) \(layer.name)")
         }
@@ -67,9 +67,9 @@ import Training
     try withNoise(depthIsKnown: false, classesAreKnown: true) { dataset in
       let (scores, empty) = try scores(dataset)
       #expect(scores[1].loss == 0)
-      #expect(scores[1].scores.allSatisfy { $0.values.allSatisfy { $0 == 0 } })
+      #expect(try scores[1].scores.allSatisfy { $0.values.allSatisfy { $0 == 0 } })
       #expect(try #require(scores[0].loss) > 0)
-      #expect(scores[0].scores.contains { $0.values.contains { $0 > 0 } })
+      #expect(try scores[0].scores.contains { $0.values.contains { $0 > 0 } })
       #expect(empty.batches.map(\.count) == [0, 2])
     }
   }
@@ -78,7 +78,7 @@ import Training
     try withScenes(4, tasks: [.seg, .edge]) { dataset in
       let (one, two) = (try scores(dataset, batches: 1).scores, try scores(dataset).scores)
       for (a, b) in zip(one, two) {
-        for (first, both) in zip(a.scores, b.scores) {
+        for (first, both) in try zip(a.scores, b.scores) {
           #expect(zip(first.values, both.values).allSatisfy { $0 <= $1 * 1.000001 })
           #expect(first.values != both.values)
         }
