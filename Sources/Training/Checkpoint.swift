@@ -72,10 +72,11 @@ extension Trainer {
       }
     }
     step = state.step
-    masks = file.model.masks
     if let settings = settings.dynamic {
       dynamic = try DynamicMasks(
-        masks, of: network, settings, targetDensities: state.targetDensities)
+        file.model.masks, of: network, settings, targetDensities: state.targetDensities)
+    } else {
+      fixedMasks = file.model.masks
     }
     try maskNetwork()
     if let recorded = try file.history(tasks: tasks.names) { history = recorded }
