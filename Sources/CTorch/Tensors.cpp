@@ -134,6 +134,15 @@ CError ct_channels_last(CTensor **out, const CTensor *tensor) {
   return returning(out, [&] { return tensor->value.contiguous(at::MemoryFormat::ChannelsLast); });
 }
 
+CError ct_channels_last_data(const float **out, const CTensor *tensor) {
+  return guarded([&] {
+    const at::Tensor &values = tensor->value;
+    TORCH_CHECK(values.is_cpu() && values.is_contiguous(at::MemoryFormat::ChannelsLast),
+                "the tensor does not lie channels last in memory");
+    *out = values.const_data_ptr<float>();
+  });
+}
+
 CError ct_reshape(CTensor **out, const CTensor *tensor, const int64_t *shape, int dimensions) {
   return returning(out, [&] { return tensor->value.reshape(shape_of(shape, dimensions)); });
 }

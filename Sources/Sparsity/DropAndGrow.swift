@@ -16,12 +16,16 @@ import Torch
 /// - Returns: the layer's mask after the drop.
 public func drop(_ weights: [Float], mask: [UInt8], targetDensity: Double, rate: Double) -> [UInt8]
 {
+  let count = countAfterDrop(mask, targetDensity: targetDensity, rate: rate)
+  return weights.withUnsafeBufferPointer { largest(count, of: $0, where: mask, are: 1) { $0 } }
+}
+
+private func countAfterDrop(_ mask: [UInt8], targetDensity: Double, rate: Double) -> Int {
   let present = keptCount(mask)
-  guard present > 0 else { return mask }
+  guard present > 0 else { return 0 }
   let density = Double(present) / Double(mask.count)
   let share = min(max(1 - targetDensity / density * (1 - rate), 0), 1)
-  let dropped = Int((share * Double(present)).rounded())
-  return largest(present - dropped, of: weights, where: mask, are: 1)
+  return present - Int((share * Double(present)).rounded())
 }
 
 /// What one task wants to grow: of the absent weights the ⌊(d − c) · N⌋ with the largest |∂L/∂w|,
@@ -33,35 +37,111 @@ public func drop(_ weights: [Float], mask: [UInt8], targetDensity: Double, rate:
 ///   - targetDensity: d, in 0...1.
 /// - Returns: 1 for the weights to grow.
 public func growth(_ gradients: [Float], mask: [UInt8], targetDensity: Double) -> [UInt8] {
+  let count = growthCount(mask, targetDensity: targetDensity)
+  return gradients.withUnsafeBufferPointer { largest(count, of: $0, where: mask, are: 0) { $0 } }
+}
+
+private func growthCount(_ mask: [UInt8], targetDensity: Double) -> Int {
   let present = keptCount(mask)
   // A density that was a count over N must not come out a hair below that count.
   let wanted = Int((targetDensity * Double(mask.count) - Double(present) + 1e-6).rounded(.down))
-  let count = min(max(wanted, 0), mask.count - present)
-  return largest(count, of: gradients, where: mask, are: 0)
+  return min(max(wanted, 0), mask.count - present)
 }
 
-/// Marks `count` of the weights whose mask is `kind`: those of the largest magnitude, the first among
-/// equals.
+/// The mask of `count` of the weights whose mask is `kind`, as ``forLargest(_:of:where:are:rank:_:)``
+/// has them.
 private func largest(
-  _ count: Int, of values: [Float], where mask: [UInt8], are kind: UInt8
+  _ count: Int, of values: UnsafeBufferPointer<Float>, where mask: [UInt8], are kind: UInt8,
+  rank: (Int) -> Int
 ) -> [UInt8] {
-  // Magnitudes order like their bit patterns; what is not a number comes behind them, and what is
-  // not of the kind last.
-  let keys = [UInt32](unsafeUninitializedCapacity: values.count) { keys, initialized in
-    values.withUnsafeBufferPointer { values in
-      mask.withUnsafeBufferPointer { mask in
-        nonisolated(unsafe) let (keys, values, mask) = (keys, values, mask)
-        inParallel(values.indices) { range in
-          for index in range {
-            let key = Float.infinity.bitPattern &- values[index].magnitude.bitPattern
-            keys.initializeElement(at: index, to: mask[index] == kind ? key : .max)
-          }
-        }
-      }
+  var marks = [UInt8](repeating: 0, count: mask.count)
+  marks.withUnsafeMutableBufferPointer { marks in
+    nonisolated(unsafe) let marks = marks
+    mask.withUnsafeBufferPointer {
+      forLargest(count, of: values, where: $0, are: kind, rank: rank) { marks[$0] = 1 }
     }
-    initialized = values.count
   }
-  return keys.withUnsafeBufferPointer { select(count, of: $0) }.mask
+  return marks
+}
+
+/// Calls `body` from several threads with `count` of the weights whose mask is `kind`: those of the
+/// largest magnitude, among equals those of the lowest rank. What is not a number comes last.
+@inline(__always) private func forLargest(
+  _ count: Int, of values: UnsafeBufferPointer<Float>, where mask: UnsafeBufferPointer<UInt8>,
+  are kind: UInt8, rank: (Int) -> Int, _ body: @Sendable (Int) -> Void
+) {
+  guard count > 0 else { return }
+  nonisolated(unsafe) let (values, mask) = (values, mask)
+  // Magnitudes order like their bit patterns.
+  @Sendable @inline(__always) func key(_ index: Int) -> UInt32 {
+    Float.infinity.bitPattern &- values[index].magnitude.bitPattern
+  }
+  let parts = inParallel(values.indices) { range in
+    var counts = [Int](repeating: 0, count: 1 << 16)
+    counts.withUnsafeMutableBufferPointer { counts in
+      for index in range where mask[index] == kind { counts[Int(key(index) >> 16)] += 1 }
+    }
+    return counts
+  }
+  var missing = count
+  var last: UInt32 = 0
+  while last < UInt16.max {
+    let size = parts.reduce(0) { $0 + $1[Int(last)] }
+    if size >= missing { break }
+    missing -= size
+    last += 1
+  }
+  let edge = inParallel(values.indices) { [last] range -> [Int] in
+    var edge: [Int] = []
+    for index in range where mask[index] == kind {
+      let digit = key(index) >> 16
+      if digit < last { body(index) } else if digit == last { edge.append(index) }
+    }
+    return edge
+  }.flatMap { $0 }
+  let threshold = edge.map(key).withUnsafeBufferPointer { smallest(missing, of: $0) }
+  var equal: [Int] = []
+  for index in edge where key(index) <= threshold {
+    if key(index) == threshold {
+      equal.append(index)
+    } else {
+      body(index)
+      missing -= 1
+    }
+  }
+  if equal.count > missing { equal.sort { rank($0) < rank($1) } }
+  for index in equal.prefix(missing) { body(index) }
+}
+
+/// How the weights of a layer follow each other.
+public enum WeightOrder: Sendable {
+  case rowMajor
+  /// Out×k×k×in, as convolutions have them in memory. Among equals the row-major order counts still.
+  case channelsLast
+}
+
+extension PrunableLayer {
+  /// Where a weight lies in row-major order.
+  fileprivate func rowMajor(_ place: Int, _ order: WeightOrder) -> Int {
+    guard order == .channelsLast, shape.count == 4 else { return place }
+    let (inputs, kernel) = (shape[1], shape[2] * shape[3])
+    let (row, input) = place.quotientAndRemainder(dividingBy: inputs)
+    let (output, tap) = row.quotientAndRemainder(dividingBy: kernel)
+    return (output * inputs + input) * kernel + tap
+  }
+
+  /// A row-major mask in another order.
+  public func mask(_ mask: [UInt8], to order: WeightOrder) -> [UInt8] {
+    order == .rowMajor ? mask : mask.indices.map { mask[rowMajor($0, order)] }
+  }
+
+  /// A mask of another order in row-major order.
+  public func mask(_ mask: [UInt8], from order: WeightOrder) -> [UInt8] {
+    guard order != .rowMajor else { return mask }
+    var values = mask
+    for place in mask.indices { values[rowMajor(place, order)] = mask[place] }
+    return values
+  }
 }
 
 /// The masks of a network in dynamic training.
@@ -69,17 +149,26 @@ public struct DynamicMasks: Sendable {
   public let network: PrunableNetwork
   /// d, by layer in network order.
   public let targetDensities: [Double]
+  /// How masks, weights and gradients have a layer's weights.
+  public let order: WeightOrder
   /// By layer in network order, 1 = present.
   public private(set) var masks: [[UInt8]]
+  /// How many tasks want to grow each weight, up to 255; empty where none was asked.
+  private var votes: [[UInt8]]
 
   /// - Parameters:
   ///   - masks: to start from, by layer in network order.
   ///   - targetDensities: by layer; nil for those of `masks`.
-  public init(_ network: PrunableNetwork, masks: [[UInt8]], targetDensities: [Double]? = nil) {
+  public init(
+    _ network: PrunableNetwork, masks: [[UInt8]], targetDensities: [Double]? = nil,
+    order: WeightOrder = .rowMajor
+  ) {
     self.network = network
     self.masks = masks
+    self.order = order
     self.targetDensities =
       targetDensities ?? masks.map { Double(keptCount($0)) / Double($0.count) }
+    votes = masks.map { _ in [] }
   }
 
   /// The weights that are present.
@@ -88,44 +177,78 @@ public struct DynamicMasks: Sendable {
 
   /// Drops in every layer.
   ///
-  /// - Parameter weights: a layer's, by its place in the network.
+  /// - Parameter withWeights: calls what it is given with the weights of a layer, by its place in the
+  ///   network.
   /// - Returns: the number of weights dropped.
-  public mutating func drop(rate: Double, weights: (_ layer: Int) throws -> [Float]) rethrows -> Int
-  {
+  public mutating func drop(
+    rate: Double,
+    withWeights: (_ layer: Int, _ body: (UnsafeBufferPointer<Float>) -> Void) throws -> Void
+  ) rethrows -> Int {
     let before = kept
-    for layer in masks.indices {
-      masks[layer] = Sparsity.drop(
-        try weights(layer), mask: masks[layer], targetDensity: targetDensities[layer], rate: rate)
+    for (index, layer) in network.layers.enumerated() {
+      let mask = masks[index]
+      let count = countAfterDrop(mask, targetDensity: targetDensities[index], rate: rate)
+      try withWeights(index) { weights in
+        masks[index] = largest(count, of: weights, where: mask, are: 1) {
+          layer.rowMajor($0, order)
+        }
+      }
     }
     return before - kept
   }
 
-  /// What a task wants to grow in one layer.
-  public func growth(inLayer layer: Int, gradients: [Float]) -> [UInt8] {
-    Sparsity.growth(gradients, mask: masks[layer], targetDensity: targetDensities[layer])
-  }
-
-  /// Grows what the tasks want: shared weights as the arbiter says, a head's as its task does.
-  ///
-  /// - Parameters:
-  ///   - wishes: per task by layer, nil where the task's network lacks the layer.
-  ///   - votes: tasks that must want a shared weight.
-  /// - Returns: the number of weights grown, and the tasks' agreement: over the backbone, the
-  ///   weights that all want over those that any wants; NaN for a single task.
-  public mutating func grow(_ wishes: [[[UInt8]?]], votes: Int) -> (grown: Int, agreement: Double) {
-    let before = kept
-    var (all, any) = (0, 0)
-    for (index, layer) in network.layers.enumerated() {
-      let wanted = wishes.compactMap { $0[index]?[...] }
-      let isShared = layer.task == nil
-      let grown = arbitrate(wanted, votes: isShared ? votes : 1)[...]
-      // Absent weights only are wanted, so either has what the other lacks.
-      masks[index] = arbitrate([masks[index][...], grown], votes: 1)
-      if isShared, wishes.count > 1 {
-        all += keptCount(arbitrate(wanted, votes: wishes.count))
-        any += keptCount(arbitrate(wanted, votes: 1))
+  /// Enters what a task wants to grow in one layer of its network.
+  public mutating func vote(inLayer index: Int, gradients: UnsafeBufferPointer<Float>) {
+    let (layer, order) = (network.layers[index], order)
+    let count = growthCount(masks[index], targetDensity: targetDensities[index])
+    if votes[index].isEmpty { votes[index] = [UInt8](repeating: 0, count: layer.count) }
+    votes[index].withUnsafeMutableBufferPointer { votes in
+      nonisolated(unsafe) let votes = votes
+      masks[index].withUnsafeBufferPointer {
+        forLargest(count, of: gradients, where: $0, are: 0, rank: { layer.rowMajor($0, order) }) {
+          votes[$0] = max(votes[$0], votes[$0] &+ 1)
+        }
       }
     }
-    return (kept - before, wishes.count > 1 ? Double(all) / Double(any) : .nan)
+  }
+
+  /// Grows what the tasks voted for: shared weights as the arbiter says, a head's as its task does.
+  ///
+  /// - Parameters:
+  ///   - required: tasks that must want a shared weight.
+  ///   - voters: the number of tasks, at most 255.
+  /// - Returns: the number of weights grown, and the tasks' agreement: over the backbone, the
+  ///   weights that all want over those that any wants; NaN for a single task.
+  public mutating func grow(required: Int, of voters: Int) -> (grown: Int, agreement: Double) {
+    var (grown, all, any) = (0, 0, 0)
+    for (index, layer) in network.layers.enumerated() where !votes[index].isEmpty {
+      let isShared = layer.task == nil
+      let needed = isShared ? required : 1
+      let counts = masks[index].withUnsafeMutableBufferPointer { mask in
+        votes[index].withUnsafeMutableBufferPointer { votes in
+          nonisolated(unsafe) let (mask, votes) = (mask, votes)
+          return inParallel(mask.indices) { range -> (grown: Int, all: Int, any: Int) in
+            var counts = (grown: 0, all: 0, any: 0)
+            for weight in range where votes[weight] > 0 {
+              // Absent weights only are wanted.
+              if votes[weight] >= needed {
+                mask[weight] = 1
+                counts.grown += 1
+              }
+              counts.all += votes[weight] == voters ? 1 : 0
+              counts.any += 1
+              votes[weight] = 0
+            }
+            return counts
+          }
+        }
+      }
+      for count in counts {
+        grown += count.grown
+        all += isShared ? count.all : 0
+        any += isShared ? count.any : 0
+      }
+    }
+    return (grown, voters > 1 ? Double(all) / Double(any) : .nan)
   }
 }

@@ -118,6 +118,21 @@ public final class Tensor {
   /// The same N×C×H×W values with channels innermost in memory, which convolutions prefer.
   public func channelsLast() throws -> Tensor { try returning { ct_channels_last(&$0, raw) } }
 
+  /// Calls `body` with the N×C×H×W values in the order of ``channelsLast()``: in place, where they lie
+  /// so on the CPU.
+  ///
+  /// - Throws: ``TorchError`` when the elements are not float32 or the dimensions not four.
+  public func withChannelsLast<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) throws
+    -> Result
+  {
+    let tensor = try to(Device.cpu).channelsLast()
+    var values: UnsafePointer<Float>?
+    try check(ct_channels_last_data(&values, tensor.raw))
+    return try withExtendedLifetime(tensor) {
+      try body(UnsafeBufferPointer(start: values, count: tensor.count))
+    }
+  }
+
   public func reshaped(_ shape: [Int]) throws -> Tensor {
     try returning { ct_reshape(&$0, raw, shape.map(Int64.init), Int32(shape.count)) }
   }

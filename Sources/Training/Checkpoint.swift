@@ -85,8 +85,8 @@ extension Trainer {
       }
     }
     step = state.step
-    self.masks = masks
     self.dynamic = dynamic
+    if dynamic == nil { fixedMasks = masks }
     try maskNetwork()
     if let history { self.history = history }
     secondsBefore = self.history.seconds.last ?? 0

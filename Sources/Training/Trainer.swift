@@ -33,7 +33,9 @@ public final class Trainer {
   let optimizer: Adam
   let source: BatchSource
   /// The masks of the prunable weights; empty for dense training.
-  public internal(set) var masks: [Mask]
+  public var masks: [Mask] { dynamic?.named ?? fixedMasks }
+  /// The masks where they do not change.
+  var fixedMasks: [Mask] = []
   /// The masks in dynamic training.
   var dynamic: DynamicMasks?
   private var masked: [(index: Int, mask: Tensor)] = []
@@ -55,12 +57,13 @@ public final class Trainer {
     self.tasks = tasks
     self.source = source
     self.settings = settings
-    self.masks = masks
     optimizer = try Adam(network.parameters.map(\.tensor), weightDecay: settings.weightDecay)
     history = TrainingHistory(tasks: tasks.names)
     empty = EmptyTargets(tasks.names)
     if let settings = settings.dynamic {
       dynamic = try DynamicMasks(masks, of: network, settings)
+    } else {
+      fixedMasks = masks
     }
     try maskNetwork()
   }
@@ -78,9 +81,8 @@ public final class Trainer {
     let values = try finiteValues(losses)
     let rate = settings.learningRate(at: step)
     if let update {
-      let (gradients, wishes) = try gradientsAndWishes(losses)
-      try optimize(gradients, rate)
-      try grow(wishes, update)
+      try optimize(gradientsAndVotes(losses), rate)
+      try grow(update)
     } else {
       try optimize(tasks.weightedSum(losses)?.gradients(of: parameters) ?? [], rate)
     }
@@ -129,7 +131,7 @@ public final class Trainer {
 
   /// Brings weights and moments to 0 where the masks prune.
   func maskNetwork() throws {
-    masked = try maskedParameters(of: network, masks)
+    masked = try maskTensors()
     try withoutGradients {
       for (index, mask) in masked {
         try network.parameters[index].tensor.keep(mask)
@@ -165,40 +167,37 @@ extension Trainer {
   }
 
   private func drop(rate: Double) throws -> Update? {
-    guard var dynamic else { return nil }
-    let prunable = prunableTensors(of: dynamic.network)
-    let before = dynamic.density
-    let dropped = try dynamic.drop(rate: rate) { try prunable[$0].array() }
-    use(dynamic)
+    guard let before = dynamic?.density, let network = dynamic?.network else { return nil }
+    let prunable = prunableTensors(of: network)
+    let dropped = try dynamic?.drop(rate: rate) { try prunable[$0].withChannelsLast($1) } ?? 0
     try maskNetwork()
     return Update(rate: rate, dropped: dropped, densityBefore: before)
   }
 
-  /// The step's own gradient, by parameter, and what each task wants to grow, from a backward pass
-  /// per task: the sum's gradient is the sum of theirs.
-  private func gradientsAndWishes(_ losses: [Tensor?]) throws -> ([Tensor?], [[[UInt8]?]]) {
-    guard let dynamic else { return ([], []) }
+  /// The tasks whose gradients are asked for growth: all of them, or their weighted sum.
+  private var voters: Int { settings.dynamic?.joint == true ? 1 : tasks.descriptions.count }
+
+  /// The step's own gradient, by parameter, from a backward pass per task: the sum's gradient is the sum
+  /// of theirs. Each task votes for what it wants to grow; who has no gradient does not vote.
+  private func gradientsAndVotes(_ losses: [Tensor?]) throws -> [Tensor?] {
     let joint = settings.dynamic?.joint == true
     let scored = joint ? [try tasks.weightedSum(losses)] : losses
     let weights = joint ? [1] : tasks.descriptions.map(\.lossWeight)
     let places = Dictionary(
       uniqueKeysWithValues: network.parameters.enumerated().map { ($1.description.name, $0) })
+    let layers = dynamic?.network.layers ?? []
     let parameters = self.parameters
     var sum = [Tensor?](repeating: nil, count: parameters.count)
     let last = scored.lastIndex { $0 != nil }
-    var wishes: [[[UInt8]?]] = []
     for (task, loss) in scored.enumerated() {
-      let gradients = try loss?.gradients(of: parameters, retainGraph: task != last)
+      guard let loss else { continue }
+      let gradients = try loss.gradients(of: parameters, retainGraph: task != last)
       try withoutGradients {
-        wishes.append(
-          try dynamic.network.layers.enumerated().map { index, layer in
-            guard layer.task == nil || layer.task == task else { return nil }
-            let gradient = places[layer.name].flatMap { gradients?[$0] }
-            // Who has no gradient has no wish.
-            return try gradient.map { dynamic.growth(inLayer: index, gradients: try $0.array()) }
-              ?? [UInt8](repeating: 0, count: layer.count)
-          })
-        for (index, gradient) in (gradients ?? []).enumerated() {
+        for (index, layer) in layers.enumerated() where layer.task == nil || layer.task == task {
+          guard let gradient = places[layer.name].flatMap({ gradients[$0] }) else { continue }
+          try gradient.withChannelsLast { dynamic?.vote(inLayer: index, gradients: $0) }
+        }
+        for (index, gradient) in gradients.enumerated() {
           guard let gradient else { continue }
           if let sum = sum[index] {
             try sum.add(gradient, times: weights[task])
@@ -208,23 +207,32 @@ extension Trainer {
         }
       }
     }
-    return (sum, wishes)
+    return sum
   }
 
   /// Grown weights start at 0 with moments of 0: absent weights have no others.
-  private func grow(_ wishes: [[[UInt8]?]], _ update: Update) throws {
-    guard var dynamic, let arbiter = settings.dynamic?.arbiter else { return }
-    let votes = try arbiter.requiredVotes(of: wishes.count)
-    let (grown, agreement) = dynamic.grow(wishes, votes: votes)
-    use(dynamic)
-    masked = try maskedParameters(of: network, masks)
+  private func grow(_ update: Update) throws {
+    guard let arbiter = settings.dynamic?.arbiter else { return }
+    let required = try arbiter.requiredVotes(of: voters)
+    guard let (grown, agreement) = dynamic?.grow(required: required, of: voters) else { return }
+    masked = try maskTensors()
     record(update, grown: grown, agreement: agreement)
   }
 
-  private func use(_ dynamic: DynamicMasks) {
-    self.dynamic = dynamic
-    masks = zip(dynamic.network.layers, dynamic.masks).map {
-      Mask($0.name, shape: $0.shape, $1)
+  /// The masks as tensors that lie in memory as their parameters do, with the parameters' indices.
+  private func maskTensors() throws -> [(index: Int, mask: Tensor)] {
+    guard let dynamic else { return try maskedParameters(of: network, fixedMasks) }
+    let places = Dictionary(
+      uniqueKeysWithValues: network.parameters.enumerated().map { ($1.description.name, $0) })
+    return try zip(dynamic.network.layers, dynamic.masks).compactMap { layer, mask in
+      guard let index = places[layer.name] else { return nil }
+      let shape = layer.shape
+      // Of 1×1 kernels both orders are one, and libtorch leaves them as they are.
+      let tensor =
+        shape[2] * shape[3] == 1
+        ? try Tensor(mask, shape: shape)
+        : try Tensor(mask, shape: [shape[0], shape[2], shape[3], shape[1]]).permuted([0, 3, 1, 2])
+      return (index, try tensor.to(network.device))
     }
   }
 
@@ -254,14 +262,31 @@ extension DynamicMasks {
     // Joint growth has one voter.
     if !settings.joint { _ = try settings.arbiter.requiredVotes(of: prunable.tasks.count) }
     let byName = Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0.values) })
+    guard prunable.tasks.count <= Int(UInt8.max) else {
+      throw SparsityError("\(prunable.tasks.count) tasks are too many to vote on growth")
+    }
+    if let targetDensities {
+      guard targetDensities.count == prunable.layers.count,
+        targetDensities.allSatisfy({ (0...1).contains($0) })
+      else {
+        throw SparsityError("target densities are not one in 0...1 for each prunable layer")
+      }
+    }
     self.init(
       prunable,
       masks: try prunable.layers.map { layer in
         guard let mask = byName[layer.name], mask.count == layer.count else {
           throw NetworkError(layer.name, "has no mask of \(Format.shape(layer.shape))")
         }
-        return mask
-      }, targetDensities: targetDensities)
+        return layer.mask(mask, to: .channelsLast)
+      }, targetDensities: targetDensities, order: .channelsLast)
+  }
+
+  /// The masks as files have them.
+  var named: [Mask] {
+    zip(network.layers, masks).map { layer, mask in
+      Mask(layer.name, shape: layer.shape, layer.mask(mask, from: order))
+    }
   }
 }
 

@@ -121,23 +121,72 @@ import Testing
         PrunableLayer(name: "head a", shape: [2], task: 0),
         PrunableLayer(name: "head b", shape: [2], task: 1),
       ])
-    let wishes: [[[UInt8]?]] = [[[0, 1, 1, 0], [0, 1], nil], [[0, 0, 1, 1], nil, [0, 0]]]
-    let start = DynamicMasks(network, masks: [[1, 0, 0, 0], [1, 0], [1, 0]])
-    #expect(start.targetDensities == [0.25, 0.5, 0.5] && start.density == 3.0 / 8)
-    for (votes, shared) in [(1, [1, 1, 1, 1]), (2, [1, 0, 1, 0])] as [(Int, [UInt8])] {
+    // Of the backbone each may grow two, of its head one and none.
+    let gradients: [[[Float]?]] = [
+      [[9, 2, -3, 1], [9, 1], nil], [[9, 0, 1, 2], nil, [9, 1]],
+    ]
+    let start = DynamicMasks(
+      network, masks: [[1, 0, 0, 0], [1, 0], [1, 0]], targetDensities: [0.75, 1, 0.5])
+    #expect(start.density == 3.0 / 8)
+    for (required, shared) in [(1, [1, 1, 1, 1]), (2, [1, 0, 1, 0])] as [(Int, [UInt8])] {
       var masks = start
-      let (grown, agreement) = masks.grow(wishes, votes: votes)
+      for task in gradients {
+        for (layer, values) in task.enumerated() {
+          values?.withUnsafeBufferPointer { masks.vote(inLayer: layer, gradients: $0) }
+        }
+      }
+      let (grown, agreement) = masks.grow(required: required, of: 2)
       #expect(masks.masks == [shared, [1, 1], [1, 0]])
       #expect(grown == masks.kept - 3 && agreement == 1.0 / 3)
-      // The next drop brings every layer back to its density.
-      let dropped = masks.drop(rate: 0) { [[9, 1, 2, 3], [1, 2], [5, 0]][$0] }
-      #expect(masks.kept == 3 && dropped == grown)
-      #expect(masks.masks == [[1, 0, 0, 0], [0, 1], [1, 0]])
+      // The votes are spent.
+      #expect(masks.grow(required: 1, of: 2).grown == 0)
+      // The next drop brings what is above its density back to it.
+      let dropped = masks.drop(rate: 0) { layer, body in
+        [[9, 1, 2, 3], [1, 2], [5, 0]][layer].withUnsafeBufferPointer(body)
+      }
+      #expect(dropped == (required == 1 ? 1 : 0))
+      #expect(masks.masks == [required == 1 ? [1, 0, 1, 1] : shared, [1, 1], [1, 0]])
     }
     var joint = DynamicMasks(
-      PrunableNetwork(tasks: ["joint"], layers: [network.layers[0]]), masks: [[1, 0, 0, 0]])
-    #expect(joint.grow([[[0, 0, 0, 1]]], votes: 1).agreement.isNaN)
+      PrunableNetwork(tasks: ["joint"], layers: [network.layers[0]]), masks: [[1, 0, 0, 0]],
+      targetDensities: [0.5])
+    [0, 0, 0, 1].withUnsafeBufferPointer { joint.vote(inLayer: 0, gradients: $0) }
+    #expect(joint.grow(required: 1, of: 1).agreement.isNaN)
     #expect(joint.masks == [[1, 0, 0, 1]])
+  }
+
+  @Test func theOrderInMemoryChangesNothing() {
+    var random = SeededRandom(6)
+    let layer = PrunableLayer(name: "w", shape: [5, 7, 3, 2], task: nil)
+    let network = PrunableNetwork(tasks: ["a"], layers: [layer])
+    for _ in 0..<20 {
+      // Few values, so that most of what is chosen lies in ties.
+      func values() -> [Float] {
+        (0..<layer.count).map { _ in Float(Int.random(in: -2...2, using: &random)) }
+      }
+      func permuted(_ values: [Float]) -> [Float] {
+        (0..<layer.count).map { place in
+          let (input, tap) = (place % 7, place / 7 % 6)
+          return values[(place / 42 * 7 + input) * 6 + tap]
+        }
+      }
+      let mask = (0..<layer.count).map { _ in UInt8(Bool.random(using: &random) ? 1 : 0) }
+      let (weights, gradients) = (values(), values())
+      func update(_ order: WeightOrder) -> [UInt8] {
+        var masks = DynamicMasks(
+          network, masks: [layer.mask(mask, to: order)], targetDensities: [0.6], order: order)
+        let inOrder: ([Float]) -> [Float] = { order == .rowMajor ? $0 : permuted($0) }
+        _ = masks.drop(rate: 0.4) { inOrder(weights).withUnsafeBufferPointer($1) }
+        inOrder(gradients).withUnsafeBufferPointer { masks.vote(inLayer: 0, gradients: $0) }
+        _ = masks.grow(required: 1, of: 1)
+        return layer.mask(masks.masks[0], from: order)
+      }
+      let plain = drop(weights, mask: mask, targetDensity: 0.6, rate: 0.4)
+      let grown = growth(gradients, mask: plain, targetDensity: 0.6)
+      let expected = zip(plain, grown).map { $0 | $1 }
+      #expect(update(.rowMajor) == expected)
+      #expect(update(.channelsLast) == expected)
+    }
   }
 
   @Test func theDropRateFallsAsACosine() {

@@ -27,15 +27,13 @@ import Torch
     }
   }
 
-  /// What `body` gives on one thread is what it gives on several.
+  /// What `body` gives on one thread is what it gives on two.
   private func compare<Result: Equatable>(_ body: () throws -> Result) throws {
     defer { try? Runtime.setThreads(2) }
     try Runtime.setThreads(1)
     let alone = try body()
-    for threads in [2, 3, 5] {
-      try Runtime.setThreads(threads)
-      #expect(try body() == alone, "\(threads) threads")
-    }
+    try Runtime.setThreads(2)
+    #expect(try body() == alone)
   }
 
   private struct Masks: Equatable {

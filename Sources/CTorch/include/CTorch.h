@@ -52,6 +52,8 @@ CDType ct_dtype(const CTensor *tensor);
 CDevice ct_device(const CTensor *tensor);
 CError ct_to(CTensor **out, const CTensor *tensor, CDType dtype, CDevice device);
 CError ct_channels_last(CTensor **out, const CTensor *tensor);
+// The memory of a float32 tensor on the CPU that lies there channels last; of no other.
+CError ct_channels_last_data(const float **out, const CTensor *tensor);
 CError ct_reshape(CTensor **out, const CTensor *tensor, const int64_t *shape, int dimensions);
 CError ct_permute(CTensor **out, const CTensor *tensor, const int64_t *order, int dimensions);
 CError ct_select_indices(CTensor **out, const CTensor *tensor, int dimension,
