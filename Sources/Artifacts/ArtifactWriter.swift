@@ -37,6 +37,8 @@ public final class ArtifactWriter {
   deinit {
     try? file.close()
     partial.giveUp()
+    // Nothing goes on behind the owner's back: the process may be about to end.
+    content.wait()
   }
 
   public enum Compression: Sendable {

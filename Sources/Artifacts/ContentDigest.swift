@@ -54,8 +54,11 @@ public final class ContentDigest: Sendable {
     }
   }
 
+  /// Waits for what is being digested.
+  func wait() { pending.wait() }
+
   public func hexDigest() -> String {
-    pending.wait()
+    wait()
     let hash = SHA256()
     lines.withLock { lines in
       for path in lines.keys.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {

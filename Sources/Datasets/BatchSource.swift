@@ -150,7 +150,8 @@ public struct BatchSource: Sendable {
     let bytes = batchSize * size.height * size.width * values
     guard UInt64(bytes) <= ProcessInfo.processInfo.physicalMemory else {
       throw dataset.reader.error(
-        "/\(split.rawValue)", "\(batchSize) images of \(size) with their targets do not fit in memory")
+        "/\(split.rawValue)",
+        "\(batchSize) images of \(size) with their targets do not fit in memory")
     }
   }
 

@@ -76,6 +76,8 @@ extension Trainer {
       try checkMasks(masks)
     } catch let error as NetworkError {
       throw reader.error("/masks/\(error.name)", error.reason)
+    } catch let error as SparsityError {
+      throw reader.error("/state/target_density", error.description)
     }
     let history = try file.history(tasks: tasks.names)
     try withoutGradients {

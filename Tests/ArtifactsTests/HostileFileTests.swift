@@ -33,7 +33,8 @@ import Testing
     switch kind {
     case .dataset:
       let task = DatasetTask(
-        name: "seg", kind: .segmentation, channels: 2, lossWeight: 1, classNames: ["wall", "floor"],
+        name: "seg", kind: .segmentation, channels: 2, lossWeight: 1,
+        classNames: ["wall", "floor"],
         classWeights: [1, 2])
       let writer = try DatasetWriter(
         path, tasks: [task], storage: [.init(.uint8, TargetEncoding(fillValue: 255))],

@@ -195,7 +195,7 @@ struct MakeTests {
   func goesOn(_ goal: String, _ checkpoint: String, _ signal: Int32) throws {
     let pipeline = try Pipeline(tiny: "scenes")
     let command = [
-      "make", goal, "CHECKPOINT_MINUTES=0", "STEPS=300", "COMPARE_STEPS=300", "SWEEP_STEPS=300",
+      "make", goal, "CHECKPOINT_MINUTES=0", "STEPS=60", "COMPARE_STEPS=60", "SWEEP_STEPS=60",
       "COMPARE_SEEDS=1", "COMPARED=random", "SWEPT=random", "SPARSITIES=0.9",
     ]
     // In a process group of its own; make itself hands SIGTERM on.
@@ -225,7 +225,7 @@ struct MakeTests {
         done
         kill $child; wait $child
         """)
-    let interrupted = try pipeline.make("model STEPS=300 CHECKPOINT_MINUTES=0 BIN=interrupting")
+    let interrupted = try pipeline.make("model STEPS=60 CHECKPOINT_MINUTES=0 BIN=interrupting")
     #expect(interrupted.status == 2)
     let afresh = try pipeline.make("model STEPS=7 TRAIN=--learning-rate=1e-2")
     #expect(afresh.status == 0 && afresh.stderr.contains("warning"), "\(afresh.stderr)")
