@@ -32,6 +32,34 @@ import Testing
     }
   }
 
+  @Test func atNinetyPercentAFileIsLittleMoreThanItsWeights() throws {
+    try withFolder { folder in
+      var random = SeededRandom(3)
+      let count = 256 * 256 * 9
+      var (parameters, masks): ([NamedArray], [Mask]) = ([], [])
+      for layer in 0..<2 {
+        let mask = (0..<count).map { _ in Float.random(in: 0..<1, using: &random) < 0.1 }
+        // Sums of uniform numbers are nearly normal.
+        let weights = mask.map { isKept in
+          isKept ? random.floats(12, in: -0.01..<0.01).reduce(0, +) : 0
+        }
+        let shape = [256, 256, 3, 3]
+        parameters.append(NamedArray("w\(layer)", shape: shape, weights))
+        masks.append(Mask("w\(layer)", shape: shape, mask.map { $0 ? 1 : 0 }))
+      }
+      let path = folder + "/m.h5"
+      try ModelFile.write(
+        path,
+        Model(architecture: "{}", step: 0, parameters: parameters, buffers: [], masks: masks),
+        provenance: someProvenance)
+      let kept = masks.reduce(0) { $0 + $1.values.count { $0 == 1 } }
+      let size = try bytes(path).count
+      #expect(Double(size) <= 1.6 * 4 * Double(kept), "\(size) bytes for \(kept) weights")
+      #expect(try ModelFile(opening: path).model.parameters == parameters)
+      #expect(try ModelFile(opening: path).model.masks == masks)
+    }
+  }
+
   @Test func aSparseModelKeepsItsMasksAndTakesLessRoom() throws {
     try withFolder { folder in
       let path = folder + "/model.h5"

@@ -195,6 +195,67 @@ import Testing
     #expect(!command.contains("--fresh"))
   }
 
+  @Test(
+    "On a file system without locks files are read and written all the same",
+    .enabled(
+      if: FileManager.default.isExecutableFile(atPath: "/usr/bin/cc"), "needs a C compiler"))
+  func withoutLocks() throws {
+    let folder = try Inputs().folder
+    try folder.write(
+      """
+      #define _GNU_SOURCE
+      #include <errno.h>
+      #include <stdarg.h>
+      #include <sys/syscall.h>
+      #include <unistd.h>
+      int flock(int descriptor, int operation) { errno = ENOLCK; return -1; }
+      static int control(int descriptor, int command, void *argument) {
+        if (command == 37) { errno = ENOLCK; return -1; }
+        return syscall(SYS_fcntl, descriptor, command, argument);
+      }
+      int fcntl(int descriptor, int command, ...) {
+        va_list list;
+        va_start(list, command);
+        return control(descriptor, command, va_arg(list, void *));
+      }
+      int fcntl64(int descriptor, int command, ...) {
+        va_list list;
+        va_start(list, command);
+        return control(descriptor, command, va_arg(list, void *));
+      }
+      """, to: "nolocks.c")
+    let made = try TestSupport.run(
+      "/usr/bin/cc", ["-shared", "-fPIC", "-o", "nolocks.so", "nolocks.c"], in: folder.path)
+    try #require(made.status == 0, "\(made.stderr)")
+    let before = try folder.contents()
+    for _ in 0..<2 {
+      let outcome = try TestSupport.run(
+        Tool.mergeMasks.path, ["scores.h5", "--sparsity", "0.9", "-o", "out.h5"], in: folder.path,
+        environment: ["LD_PRELOAD": folder.path("nolocks.so")])
+      #expect(outcome.status == 0, "\(outcome.stderr)")
+      #expect(try folder.contents() == (before + ["out.h5"]).sorted())
+    }
+  }
+
+  @Test("What a processor or a machine lacks is said")
+  func saidOfTheMachine() throws {
+    let folder = try Inputs().folder
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let outcome = try folder.succeed(
+      .evaluate,
+      "--data dataset.h5 --model model.h5 --split train --precision bfloat16 --threads "
+        + "\(cores + 1) -o out.h5")
+    #expect(
+      outcome.stderr.contains(
+        "evaluate: warning: --threads \(cores + 1): this machine has \(cores) cores; more is slower\n"
+      ))
+    let flags = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    #expect(outcome.stderr.contains("it is emulated") == !flags.contains("avx512_bf16"))
+    let quiet = try folder.succeed(
+      .evaluate, "--data dataset.h5 --model model.h5 --split train --threads 1 -o out.h5")
+    #expect(!quiet.stderr.contains("warning"))
+  }
+
   @Test("Output that fails ends no run; what did not arrive makes the status 1")
   func streams() throws {
     let folder = try Inputs().folder

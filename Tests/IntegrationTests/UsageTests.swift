@@ -59,6 +59,22 @@ import Testing
       .evaluate, "--data d.h5 --model m.h5 -o e.h5 --report e.h5",
       "--report e.h5: is another file of this run"
     ),
+    (
+      .prepareData, "scenes --train 9223372036854775807 -o d.h5", "--train must be at least 1"
+    ),
+    (
+      .sparseTrain, "--data d.h5 -o m.h5 --steps 9223372036854775807",
+      "--steps 9223372036854775807: must be in 0...1000000000000"
+    ),
+    (
+      .sparseTrain, "--data d.h5 -o m.h5 --steps 1 --checkpoint-minutes nan",
+      "--checkpoint-minutes nan: must be in 0...1000000"
+    ),
+    (
+      .sparseTrain,
+      "--data d.h5 -o m.h5 --steps 9 --mode dynamic --sparsity 0.9 --joint --arbiter at-least:2",
+      "--arbiter at-least:2: with --joint there is one vote"
+    ),
     (.prepareData, "scenes --train 0 -o d.h5", "--train must be at least 1"),
     (.prepareData, "scenes --height 4 -o d.h5", "--height and --width must be in 8...4096"),
     (.prepareData, "scenes --tasks seg,seg -o d.h5", "--tasks seg,seg: choose each at most once"),

@@ -24,6 +24,34 @@ import Torch
     for parameter in architecture.prunable { #expect(a[parameter.name] != b[parameter.name]) }
   }
 
+  @Test func neighbouringSeedsAndXavierCopiesShareNothing() throws {
+    let network = try SceneNet(architecture, seed: 5)
+    let first = try values(network)
+    let next = try values(SceneNet(architecture, seed: 6))
+    try network.reinitializeXavier(seed: 5)
+    let copy = try values(network)
+    /// How far two lists go together, in −1...1.
+    func correlation(_ a: [Float], _ b: [Float]) -> Double {
+      func product(_ a: [Float], _ b: [Float]) -> Double {
+        zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+      }
+      return product(a, b) / (product(a, a) * product(b, b)).squareRoot()
+    }
+    let names = architecture.prunable.map(\.name)
+    for (place, name) in names.enumerated() {
+      let weights = try #require(first[name])
+      let bound = 6 / Double(weights.count).squareRoot()
+      // With the same layer, and with the one before it, of the next seed.
+      for other in [next[name], copy[name], place > 0 ? next[names[place - 1]] : nil] {
+        guard let other else { continue }
+        #expect(abs(correlation(weights, other)) < max(bound, 0.5), "\(name)")
+        if other.count == weights.count, weights.count > 1000 {
+          #expect(abs(correlation(weights, other)) < bound, "\(name)")
+        }
+      }
+    }
+  }
+
   @Test func layersDoNotRepeatEachOther() throws {
     let values = try values(SceneNet(architecture, seed: 5))
     let starts = architecture.prunable.map { values[$0.name]?.prefix(4) }

@@ -105,6 +105,137 @@ import Training
     }
   }
 
+  @Test func aCheckpointOfAnotherNetworkOrWithOtherInputsIsRefused() throws {
+    try withScenes(3, tasks: [.seg, .depth]) { dataset in
+      try withFolder { folder in
+        func run(
+          _ architecture: String? = nil, inputs: [String] = []
+        ) throws -> TrainingRun {
+          let run = try makeRun(folder, dataset, steps: 4)
+          var plan = run.plan
+          if let architecture { plan.architecture = architecture }
+          for input in inputs { try plan.provenance.add(file: folder + "/" + input) }
+          return TrainingRun(run.trainer, plan)
+        }
+        for name in ["masks", "other"] {
+          try name.write(toFile: folder + "/" + name, atomically: false, encoding: .utf8)
+        }
+        _ = try run(inputs: ["masks"]).run(until: { true }) { _ in }
+        for (other, reason) in [
+          (try run("{}", inputs: ["masks"]), "made for another network"),
+          (try run(), "made with \(folder)/masks, which is missing now"),
+          (try run(inputs: ["masks", "other"]), "made without \(folder)/other as it is now"),
+        ] {
+          let error = #expect(throws: ArtifactError.self) { try other.begin(.resuming) }
+          #expect(error?.reason == reason)
+          #expect(other.trainer.step == 0)
+        }
+        #expect(try run(inputs: ["masks"]).begin(.resuming).step == 1)
+      }
+    }
+  }
+
+  @Test func batchesWithoutGroundTruthDoNotDisturbResuming() throws {
+    try withFolder { folder in
+      // Of four images two have no ground truth; each is a batch.
+      let path = folder + "/d.h5"
+      let task = DatasetTask(name: "depth", kind: .regression, channels: 1, lossWeight: 1)
+      let writer = try DatasetWriter(
+        path, tasks: [task], storage: [.init(.float32, TargetEncoding(fillValue: 0))],
+        provenance: someProvenance)
+      let pixels = 32 * 48
+      try writer.begin(.train, count: 4, height: 32, width: 48)
+      for number in 0..<4 {
+        try writer.append(
+          Sample(
+            height: 32, width: 48, image: (0..<3 * pixels).map { UInt8(($0 * 7 + number) % 251) },
+            targets: [
+              TargetMap(
+                values: [Float](repeating: 2, count: pixels),
+                valid: [Bool](repeating: number % 2 == 0, count: pixels))
+            ]))
+      }
+      try writer.finish()
+      let dataset = try DatasetFile(opening: path)
+      func makeRun(_ name: String) throws -> TrainingRun {
+        let network = try smallNetwork(dataset, dropout: 0)
+        let trainer = try Trainer(
+          network, tasks: TaskSet(dataset.tasks),
+          on: BatchSource(
+            dataset, batchSize: 1, order: .sequential, augments: false, crop: nil, seed: 4),
+          masks: [], settings: settings(steps: 6, rate: 1e-3))
+        return TrainingRun(
+          trainer,
+          RunPlan(
+            output: folder + "/" + name, architecture: try network.architecture.json(),
+            stepsBefore: 0, provenance: someProvenance, settings: [:]))
+      }
+      #expect(try makeRun("whole.h5").run { _ in })
+      for stop in 1..<6 {
+        let name = "\(stop).h5"
+        var done = 0
+        _ = try makeRun(name).run(until: { done == stop }) {
+          if case .step(let step) = $0 { done = step.step }
+        }
+        let second = try makeRun(name)
+        #expect(try second.begin(.resuming).step == stop)
+        #expect(try second.run { _ in })
+        #expect(try content(folder + "/" + name) == content(folder + "/whole.h5"), "\(stop)")
+      }
+    }
+  }
+
+  @Test func keepingTheBestMayBeginLate() throws {
+    try withScenes(4, tasks: [.seg, .depth]) { dataset in
+      try withFolder { folder in
+        func run(_ keepsBest: Bool) throws -> TrainingRun {
+          let run = try makeRun(
+            folder, dataset, steps: 6, rate: 0.5, validateEvery: 1, isDynamic: false)
+          var plan = run.plan
+          plan.keepsBest = keepsBest
+          return TrainingRun(run.trainer, plan)
+        }
+        let first = try run(false)
+        _ = try first.run(until: { first.trainer.step == 3 }) { _ in }
+        #expect(!FileManager.default.fileExists(atPath: first.plan.best))
+        let second = try run(true)
+        #expect(try second.begin(.resuming).step == 3)
+        #expect(try second.run { _ in })
+        // The best since it was asked for, whatever was there before.
+        let later = second.trainer.history.validations.dropFirst(3)
+        let best = try #require(later.min { $0.loss < $1.loss })
+        #expect(try ModelFile(opening: second.plan.best).model.step == 100 + best.step)
+      }
+    }
+  }
+
+  @Test func aCheckpointThatCannotBeWrittenIsTriedAgain() throws {
+    try withScenes(3, tasks: [.depth]) { dataset in
+      try withFolder { folder in
+        let run = try makeRun(folder, dataset, steps: 5, every: 1, isDynamic: false)
+        try FileManager.default.createDirectory(
+          atPath: run.plan.checkpoint, withIntermediateDirectories: true)
+        var warnings: [String] = []
+        var steps = 0
+        #expect(
+          try run.run {
+            switch $0 {
+            case .warning(let text): warnings.append(text)
+            case .step(let step):
+              steps = step.step
+              // There is room from step 3 on.
+              if steps == 3 { rmdir(run.plan.checkpoint) }
+            default: break
+            }
+          })
+        #expect(steps == 5 && warnings.count == 2)
+        #expect(
+          warnings.first
+            == "\(run.plan.checkpoint): is a folder; the run goes on, and tries again")
+      }
+    }
+  }
+
   @Test func aLossThatIsNotFiniteNamesTheLastGoodCheckpoint() throws {
     try withScenes(2, tasks: [.depth]) { dataset in
       try withFolder { folder in
