@@ -79,7 +79,7 @@ public final class File: Sendable {
     let creation = try creationList(chdf5_file_create(), at: place)
     defer { H5Pclose(creation) }
     if hasFewChunks {
-      try place.check("create") { H5Pset_istore_k(creation, 2) }
+      try place.check("create") { H5Pset_istore_k(creation, 1) }
       // The object that records this is made by libhdf5's own list, which keeps times.
       try place.check("create") {
         H5Pset_obj_track_times(chdf5_default_group_create(), false)

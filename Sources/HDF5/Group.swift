@@ -111,6 +111,8 @@ public final class Group: AttributeHolder {
     let creation = try creationList(chdf5_dataset_create(), at: place)
     defer { H5Pclose(creation) }
     try place.checkShape(shape)
+    // Half of a header would be room for attributes that most datasets never get.
+    try place.check("create") { H5Pset_dset_no_attrs_hint(creation, true) }
     if let chunk {
       guard chunk.count == shape.count, !chunk.isEmpty, chunk.allSatisfy({ $0 > 0 }) else {
         throw place.error("chunk \(chunk) does not fit shape \(shape)")

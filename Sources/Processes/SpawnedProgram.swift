@@ -51,8 +51,14 @@ package struct SpawnedProgram: Sendable {
     let variableStrings = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for string in argumentStrings + variableStrings { free(string) } }
     var pid: pid_t = 0
-    let problem = posix_spawnp(
-      &pid, program, &actions, &attributes, argumentStrings, variableStrings)
+    var problem: Int32 = 0
+    for _ in 0..<100 {
+      problem = posix_spawnp(
+        &pid, program, &actions, &attributes, argumentStrings, variableStrings)
+      // A script that was written just now is still open in a child that another thread is starting.
+      guard problem == ETXTBSY else { break }
+      usleep(10_000)
+    }
     guard problem == 0 else { throw POSIXError(POSIXErrorCode(rawValue: problem) ?? .EINVAL) }
     self.pid = pid
   }
