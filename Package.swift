@@ -49,7 +49,8 @@ let package = Package(
     .target(
       name: "Datasets",
       dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CZlib", "Formatting"]),
-    .target(name: "Networks", dependencies: ["Torch", "Formatting"]),
+    .target(name: "Graphs"),
+    .target(name: "Networks", dependencies: ["Graphs", "Torch", "Formatting"]),
     .target(name: "Tasks", dependencies: ["Torch"]),
     .target(name: "Sparsity", dependencies: ["Torch"]),
     .target(
