@@ -9,6 +9,8 @@
 
 #include <c10/util/FunctionRef.h>
 
+#include <array>
+#include <cstdint>
 #include <cstring>
 #include <exception>
 #include <optional>
@@ -59,6 +61,14 @@ void parallel_ranges(int64_t count, c10::function_ref<void(int64_t, int64_t)> bo
 
 inline at::IntArrayRef shape_of(const int64_t *shape, int dimensions) {
   return at::IntArrayRef(shape, static_cast<size_t>(dimensions));
+}
+
+// Height and width of a window or a picture. libtorch adds and multiplies such numbers unchecked, so
+// they must be far from where a product overflows.
+inline std::array<int64_t, 2> pair_of(CPair pair) {
+  for (int64_t value : {pair.height, pair.width})
+    TORCH_CHECK(value >= INT32_MIN && value <= INT32_MAX, value, " is too large");
+  return {pair.height, pair.width};
 }
 
 inline std::optional<at::Tensor> optional_tensor(const CTensor *tensor) {

@@ -9,7 +9,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/index_select.h>
+#include <ATen/ops/mean.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sub.h>
 #include <ATen/ops/sum.h>
@@ -143,23 +143,6 @@ CError ct_channels_last_data(const float **out, const CTensor *tensor) {
   });
 }
 
-CError ct_reshape(CTensor **out, const CTensor *tensor, const int64_t *shape, int dimensions) {
-  return returning(out, [&] { return tensor->value.reshape(shape_of(shape, dimensions)); });
-}
-
-CError ct_permute(CTensor **out, const CTensor *tensor, const int64_t *order, int dimensions) {
-  return returning(out, [&] { return tensor->value.permute(shape_of(order, dimensions)); });
-}
-
-CError ct_select_indices(CTensor **out, const CTensor *tensor, int dimension,
-                         const int64_t *indices, int64_t count) {
-  return returning(out, [&] {
-    at::Tensor index = at::from_blob(const_cast<int64_t *>(indices), {count},
-                                     at::TensorOptions().dtype(at::kLong));
-    return at::index_select(tensor->value, dimension, index.to(tensor->value.device()));
-  });
-}
-
 CError ct_add(CTensor **out, const CTensor *a, const CTensor *b) {
   return returning(out, [&] { return at::add(a->value, b->value); });
 }
@@ -180,6 +163,10 @@ CError ct_scale(CTensor **out, const CTensor *a, double factor) {
   return returning(out, [&] { return at::mul(a->value, factor); });
 }
 
+CError ct_add_number(CTensor **out, const CTensor *a, double number) {
+  return returning(out, [&] { return at::add(a->value, number); });
+}
+
 CError ct_abs(CTensor **out, const CTensor *a) {
   return returning(out, [&] { return at::abs(a->value); });
 }
@@ -188,11 +175,17 @@ CError ct_sum(CTensor **out, const CTensor *a) {
   return returning(out, [&] { return at::sum(a->value); });
 }
 
-CError ct_sum_over(CTensor **out, const CTensor *a, int dimension) {
+CError ct_sum_over(CTensor **out, const CTensor *a, int64_t dimension) {
   return returning(out, [&] { return at::sum(a->value, {dimension}, /*keepdim=*/false); });
 }
 
-CError ct_argmax(CTensor **out, const CTensor *a, int dimension) {
+CError ct_mean_over(CTensor **out, const CTensor *a, const int64_t *dimensions, int count,
+                    bool keep_dimensions) {
+  return returning(
+      out, [&] { return at::mean(a->value, shape_of(dimensions, count), keep_dimensions); });
+}
+
+CError ct_argmax(CTensor **out, const CTensor *a, int64_t dimension) {
   return returning(out, [&] { return at::argmax(a->value, dimension); });
 }
 

@@ -70,20 +70,21 @@ public final class SceneNet {
 
   private func backbone(_ images: Tensor, _ training: Bool) throws -> Tensor {
     var x = try images.channelsLast().convolved(
-      parameter("backbone.conv1.weight"), stride: Architecture.stemStride, padding: 3)
+      parameter("backbone.conv1.weight"), stride: Pair(Architecture.stemStride), padding: 3)
     x = try batchNormalized(x, "backbone.bn1", training).rectified()
       .maxPooled(kernel: 3, stride: 2, padding: 1, ceilMode: true)
     for block in blocks {
       var y = try x.convolved(
-        parameter(block.name + ".conv1.weight"), stride: block.stride, padding: block.dilation,
-        dilation: block.dilation)
+        parameter(block.name + ".conv1.weight"), stride: Pair(block.stride),
+        padding: Pair(block.dilation), dilation: Pair(block.dilation))
       y = try batchNormalized(y, block.name + ".bn1", training).rectified()
       y = try y.convolved(
-        parameter(block.name + ".conv2.weight"), padding: block.dilation, dilation: block.dilation)
+        parameter(block.name + ".conv2.weight"), padding: Pair(block.dilation),
+        dilation: Pair(block.dilation))
       y = try batchNormalized(y, block.name + ".bn2", training)
       var residual = x
       if let projection = block.projection {
-        residual = try x.convolved(parameter(projection + ".0.weight"), stride: block.stride)
+        residual = try x.convolved(parameter(projection + ".0.weight"), stride: Pair(block.stride))
         residual = try batchNormalized(residual, projection + ".1", training)
       }
       x = try (residual + y).rectified()
@@ -105,7 +106,7 @@ public final class SceneNet {
         try x.convolved(
           parameter("\(branch.name).\(conv).weight"),
           bias: parameter("\(branch.name).\(conv).bias"),
-          padding: padding, dilation: dilation)
+          padding: Pair(padding), dilation: Pair(dilation))
       }
       let wide = try convolution(
         "conv1", features, dilation: branch.dilation, padding: branch.dilation

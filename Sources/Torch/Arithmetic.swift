@@ -23,16 +23,29 @@ extension Tensor {
     try returning { ct_scale(&$0, a.raw, factor) }
   }
 
+  public static func + (a: Tensor, number: Double) throws -> Tensor {
+    try returning { ct_add_number(&$0, a.raw, number) }
+  }
+
   public func abs() throws -> Tensor { try returning { ct_abs(&$0, raw) } }
 
   public func sum() throws -> Tensor { try returning { ct_sum(&$0, raw) } }
 
   public func sum(over dimension: Int) throws -> Tensor {
-    try returning { ct_sum_over(&$0, raw, Int32(dimension)) }
+    try returning { ct_sum_over(&$0, raw, Int64(dimension)) }
+  }
+
+  /// The mean over the given dimensions, or over all where the list is empty. Those that are kept
+  /// have the length 1.
+  public func mean(over dimensions: [Int], keepingDimensions: Bool = false) throws -> Tensor {
+    try returning {
+      ct_mean_over(
+        &$0, raw, dimensions.map(Int64.init), Int32(dimensions.count), keepingDimensions)
+    }
   }
 
   public func argmax(over dimension: Int) throws -> Tensor {
-    try returning { ct_argmax(&$0, raw, Int32(dimension)) }
+    try returning { ct_argmax(&$0, raw, Int64(dimension)) }
   }
 
   /// Adds `factor` × `other` in place.

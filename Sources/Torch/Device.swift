@@ -22,5 +22,7 @@ public enum Runtime {
   /// Threads of our own loops and libtorch's.
   public static var threads: Int { Int(ct_threads()) }
 
-  public static func setThreads(_ count: Int) throws { try check(ct_set_threads(Int32(count))) }
+  public static func setThreads(_ count: Int) throws {
+    try check(ct_set_threads(Int32(clamping: count)))
+  }
 }

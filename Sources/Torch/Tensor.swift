@@ -132,21 +132,6 @@ public final class Tensor {
       try body(UnsafeBufferPointer(start: values, count: tensor.count))
     }
   }
-
-  public func reshaped(_ shape: [Int]) throws -> Tensor {
-    try returning { ct_reshape(&$0, raw, shape.map(Int64.init), Int32(shape.count)) }
-  }
-
-  public func permuted(_ order: [Int]) throws -> Tensor {
-    try returning { ct_permute(&$0, raw, order.map(Int64.init), Int32(order.count)) }
-  }
-
-  public func selecting(_ indices: [Int], along dimension: Int) throws -> Tensor {
-    try returning {
-      ct_select_indices(
-        &$0, raw, Int32(dimension), indices.map(Int64.init), Int64(indices.count))
-    }
-  }
 }
 
 /// Turns an error text of CTorch into a Swift error.

@@ -68,7 +68,7 @@ public func evaluate(
         // The nearest pixel's prediction is looked up where it is needed.
         settings.upsampling == .nearest
           ? prediction
-          : try prediction.to(.float32).resizedBilinear(height: info.height, width: info.width)
+          : try prediction.to(.float32).resized(to: Pair(info.height, info.width))
       }
       for (task, prediction) in predictions.enumerated() {
         let truth = GroundTruth(

@@ -36,7 +36,7 @@ import Torch
     let layouts = [(image, weight), (try image.channelsLast(), try weight.channelsLast())]
     for (image, weight) in layouts {
       let result = try image.convolved(
-        weight, bias: bias, stride: stride, padding: padding, dilation: dilation)
+        weight, bias: bias, stride: Pair(stride), padding: Pair(padding), dilation: Pair(dilation))
       #expect(result.shape == expected.shape)
       #expect(try largestDifference(result.array(), expected.values) < 1e-5)
     }
@@ -184,9 +184,9 @@ import Torch
 
   @Test func bilinearPutsPixelCentresAtHalfIntegers() throws {
     let pair = try Tensor([0, 8] as [Float], shape: [1, 1, 1, 2])
-    #expect(try pair.resizedBilinear(height: 1, width: 4).array(of: Float.self) == [0, 2, 6, 8])
+    #expect(try pair.resized(to: Pair(1, 4)).array(of: Float.self) == [0, 2, 6, 8])
     let four = try Tensor([0, 2, 6, 8] as [Float], shape: [1, 1, 1, 4])
-    #expect(try four.resizedBilinear(height: 2, width: 2).array(of: Float.self) == [1, 7, 1, 7])
+    #expect(try four.resized(to: 2).array(of: Float.self) == [1, 7, 1, 7])
   }
 }
 

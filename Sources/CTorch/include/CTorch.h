@@ -28,6 +28,11 @@ typedef enum {
 
 typedef enum { ct_cpu = 0, ct_cuda = 1 } CDevice;
 
+typedef struct {
+  int64_t height;
+  int64_t width;
+} CPair;
+
 void ct_free_text(CError text);
 
 // The process: threads, memory, devices.
@@ -54,10 +59,20 @@ CError ct_to(CTensor **out, const CTensor *tensor, CDType dtype, CDevice device)
 CError ct_channels_last(CTensor **out, const CTensor *tensor);
 // The memory of a float32 tensor on the CPU that lies there channels last; of no other.
 CError ct_channels_last_data(const float **out, const CTensor *tensor);
+
+// Shapes.
 CError ct_reshape(CTensor **out, const CTensor *tensor, const int64_t *shape, int dimensions);
+CError ct_flatten(CTensor **out, const CTensor *tensor, int64_t first_dimension);
 CError ct_permute(CTensor **out, const CTensor *tensor, const int64_t *order, int dimensions);
-CError ct_select_indices(CTensor **out, const CTensor *tensor, int dimension,
+CError ct_concatenate(CTensor **out, CTensor *const *tensors, int count, int64_t dimension);
+CError ct_slice(CTensor **out, const CTensor *tensor, int64_t dimension, int64_t from, int64_t to,
+                int64_t step);
+CError ct_select_indices(CTensor **out, const CTensor *tensor, int64_t dimension,
                          const int64_t *indices, int64_t count);
+typedef enum { ct_constant = 0, ct_reflect = 1, ct_replicate = 2 } CPadding;
+// `before` is top and left, `after` bottom and right; only ct_constant has a use for `value`.
+CError ct_pad(CTensor **out, const CTensor *tensor, CPair before, CPair after, CPadding mode,
+              double value);
 
 // Arithmetic, with broadcasting.
 CError ct_add(CTensor **out, const CTensor *a, const CTensor *b);
@@ -65,29 +80,62 @@ CError ct_subtract(CTensor **out, const CTensor *a, const CTensor *b);
 CError ct_multiply(CTensor **out, const CTensor *a, const CTensor *b);
 CError ct_divide(CTensor **out, const CTensor *a, const CTensor *b);
 CError ct_scale(CTensor **out, const CTensor *a, double factor);
+CError ct_add_number(CTensor **out, const CTensor *a, double number);
 CError ct_abs(CTensor **out, const CTensor *a);
 CError ct_sum(CTensor **out, const CTensor *a);
-CError ct_sum_over(CTensor **out, const CTensor *a, int dimension);
-CError ct_argmax(CTensor **out, const CTensor *a, int dimension);
+CError ct_sum_over(CTensor **out, const CTensor *a, int64_t dimension);
+CError ct_mean_over(CTensor **out, const CTensor *a, const int64_t *dimensions, int count,
+                    bool keep_dimensions);
+CError ct_argmax(CTensor **out, const CTensor *a, int64_t dimension);
 CError ct_add_in_place(CTensor *a, const CTensor *b, double factor);
 CError ct_add_absolute_product(CTensor *sum, const CTensor *a, const CTensor *b);  // sum += |a · b|
 CError ct_mask_in_place(CTensor *tensor, const CTensor *mask);  // 0 where the uint8 mask is 0
 CError ct_copy_in_place(CTensor *a, const CTensor *b);
 
-// Layers of a network.
+// Convolution and linear layers. A bias may be NULL.
 CError ct_conv2d(CTensor **out, const CTensor *input, const CTensor *weight, const CTensor *bias,
-                 int stride, int padding, int dilation);
+                 CPair stride, CPair padding, CPair dilation, int64_t groups);
+CError ct_conv_transpose2d(CTensor **out, const CTensor *input, const CTensor *weight,
+                           const CTensor *bias, CPair stride, CPair padding, CPair output_padding,
+                           CPair dilation, int64_t groups);
+CError ct_linear(CTensor **out, const CTensor *input, const CTensor *weight, const CTensor *bias);
+
+// Normalisation. Weight and bias may be NULL.
 CError ct_batch_norm(CTensor **out, const CTensor *input, const CTensor *weight,
                      const CTensor *bias, CTensor *running_mean, CTensor *running_var,
                      bool training, double momentum, double epsilon);
+CError ct_group_norm(CTensor **out, const CTensor *input, int64_t groups, const CTensor *weight,
+                     const CTensor *bias, double epsilon);
+CError ct_normalize(CTensor **out, const CTensor *input, int64_t dimension);
+
+// Activations.
 CError ct_relu(CTensor **out, const CTensor *input);
-CError ct_max_pool2d(CTensor **out, const CTensor *input, int kernel, int stride, int padding,
-                     bool ceil_mode);
+CError ct_clamp(CTensor **out, const CTensor *input, double low, double high);
+CError ct_leaky_relu(CTensor **out, const CTensor *input, double slope);
+CError ct_silu(CTensor **out, const CTensor *input);
+CError ct_hard_swish(CTensor **out, const CTensor *input);
+CError ct_sigmoid(CTensor **out, const CTensor *input);
+CError ct_hard_sigmoid(CTensor **out, const CTensor *input, double alpha, double beta);
+CError ct_tanh(CTensor **out, const CTensor *input);
+CError ct_gelu(CTensor **out, const CTensor *input, bool approximate);
+CError ct_softmax(CTensor **out, const CTensor *input, int64_t dimension);
 CError ct_dropout(CTensor **out, const CTensor *input, double probability, uint64_t stream);
-CError ct_normalize(CTensor **out, const CTensor *input, int dimension);
-CError ct_upsample_bilinear(CTensor **out, const CTensor *input, int64_t height, int64_t width);
-// logits N×C×H×W, target int64 N×H×W; pixels of the class `ignore` do not count; `reduce_mean`
-// chooses the (weighted) mean over the sum.
+
+// Pooling.
+CError ct_max_pool2d(CTensor **out, const CTensor *input, CPair kernel, CPair stride, CPair padding,
+                     CPair dilation, bool ceil_mode);
+CError ct_average_pool2d(CTensor **out, const CTensor *input, CPair kernel, CPair stride,
+                         CPair padding, bool ceil_mode, bool counts_padding);
+CError ct_adaptive_average_pool2d(CTensor **out, const CTensor *input, CPair size);
+CError ct_global_max_pool2d(CTensor **out, const CTensor *input);
+
+// Resizing. `scales` are output size / input size, (height, width), or NULL for those of the sizes.
+CError ct_upsample_nearest(CTensor **out, const CTensor *input, CPair size, const double *scales);
+CError ct_upsample_bilinear(CTensor **out, const CTensor *input, CPair size, bool align_corners,
+                            const double *scales);
+
+// Losses. logits N×C×H×W, target int64 N×H×W; pixels of the class `ignore` do not count;
+// `reduce_mean` chooses the (weighted) mean over the sum.
 CError ct_cross_entropy(CTensor **out, const CTensor *logits, const CTensor *target,
                         const CTensor *class_weights, int64_t ignore, bool reduce_mean);
 

@@ -1,0 +1,51 @@
+// Tensors of another shape: reordered, joined, cut, padded.
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/flatten.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/pad.h>
+#include <ATen/ops/slice.h>
+
+#include "Border.h"
+
+CError ct_reshape(CTensor **out, const CTensor *tensor, const int64_t *shape, int dimensions) {
+  return returning(out, [&] { return tensor->value.reshape(shape_of(shape, dimensions)); });
+}
+
+CError ct_flatten(CTensor **out, const CTensor *tensor, int64_t first_dimension) {
+  return returning(out, [&] { return at::flatten(tensor->value, first_dimension); });
+}
+
+CError ct_permute(CTensor **out, const CTensor *tensor, const int64_t *order, int dimensions) {
+  return returning(out, [&] { return tensor->value.permute(shape_of(order, dimensions)); });
+}
+
+CError ct_concatenate(CTensor **out, CTensor *const *tensors, int count, int64_t dimension) {
+  return returning(out, [&] { return at::cat(list_of(tensors, count), dimension); });
+}
+
+CError ct_slice(CTensor **out, const CTensor *tensor, int64_t dimension, int64_t from, int64_t to,
+                int64_t step) {
+  return returning(out, [&] { return at::slice(tensor->value, dimension, from, to, step); });
+}
+
+CError ct_select_indices(CTensor **out, const CTensor *tensor, int64_t dimension,
+                         const int64_t *indices, int64_t count) {
+  return returning(out, [&] {
+    at::Tensor index = at::from_blob(const_cast<int64_t *>(indices), {count},
+                                     at::TensorOptions().dtype(at::kLong));
+    return at::index_select(tensor->value, dimension, index.to(tensor->value.device()));
+  });
+}
+
+CError ct_pad(CTensor **out, const CTensor *tensor, CPair before, CPair after, CPadding mode,
+              double value) {
+  return returning(out, [&] {
+    const auto [top, left] = pair_of(before);
+    const auto [bottom, right] = pair_of(after);
+    const std::array<int64_t, 4> edges = {left, right, top, bottom};
+    if (mode == ct_constant) return at::pad(tensor->value, edges, "constant", value);
+    return at::pad(tensor->value, edges, mode == ct_reflect ? "reflect" : "replicate");
+  });
+}
