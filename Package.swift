@@ -70,7 +70,7 @@ let package = Package(
     tool("prepare-data", ["Datasets"]),
     tool("score-importance", ["NetworkOptions"]),
     tool("merge-masks", ["Sparsity", "Training"]),
-    tool("sparse-train", ["NetworkOptions", "Reporting", "Sparsity"]),
+    tool("sparse-train", ["NetworkOptions", "Sparsity"]),
     tool("evaluate", ["NetworkOptions", "Reporting"]),
     // Times single steps for pipeline/bench.
     tool("bench", ["NetworkOptions", "CZlib", "HDF5"]),

@@ -8,7 +8,6 @@ import Formatting
 import Foundation
 import NetworkOptions
 import Networks
-import Reporting
 import Sparsity
 import Torch
 import Training

@@ -2,7 +2,6 @@
 
 import CommandLine
 import Formatting
-import Reporting
 import Training
 
 final class TrainingLog {

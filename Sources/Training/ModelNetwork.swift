@@ -1,49 +1,9 @@
-// The machine that a network runs on, and how its weights get in and out of files.
+// Networks in model files: how weights get in and out, which heads a data set's tasks need, and how
+// images become input.
 
 import Artifacts
-import Foundation
 import Networks
 import Torch
-
-/// Where and in which arithmetic a network runs.
-public struct Machine: Sendable {
-  public let device: Device
-  public let precision: Precision
-
-  public init(device: Device = .cpu, precision: Precision = .float32) {
-    self.device = device
-    self.precision = precision
-  }
-
-  /// Settles the process's settings.
-  ///
-  /// - Parameters:
-  ///   - device: cpu, cuda, or auto for cuda where there is one.
-  ///   - precision: nil for bfloat16 where the device calculates in it, else float32.
-  ///   - threads: nil for libtorch's choice, a thread per core.
-  /// - Throws: ``TorchError`` when cuda is asked for and absent.
-  public static func prepare(device: String, precision: Precision?, threads: Int?) throws -> Machine
-  {
-    func machine(on device: Device) -> Machine {
-      Machine(
-        device: device, precision: precision ?? (device.calculatesInBFloat16 ? .bfloat16 : .float32)
-      )
-    }
-    Runtime.keepFreedMemory()
-    if let threads { try Runtime.setThreads(threads) }
-    switch device {
-    case "cuda":
-      guard Device.cudaIsAvailable else {
-        throw TorchError("--device cuda: this libtorch or this machine has no CUDA")
-      }
-      return machine(on: .cuda)
-    case "auto" where Device.cudaIsAvailable:
-      return machine(on: .cuda)
-    default:
-      return machine(on: .cpu)
-    }
-  }
-}
 
 extension NamedArray {
   init(_ name: String, _ tensor: Tensor) throws {
@@ -114,13 +74,4 @@ extension SceneNet {
       order, along: 1)
     return try (values - mean) * input.scale
   }
-}
-
-/// Seconds since a start; under SOURCE_DATE_EPOCH time stands still, so that the same command
-/// writes the same bytes.
-struct Stopwatch {
-  private let start = ContinuousClock.now
-  private let stands = ProcessInfo.processInfo.environment["SOURCE_DATE_EPOCH"] != nil
-
-  var seconds: Double { stands ? 0 : (ContinuousClock.now - start) / .seconds(1) }
 }

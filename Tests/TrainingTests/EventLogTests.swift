@@ -1,9 +1,9 @@
 // Event files on a disk that is full for a while.
 
 import Foundation
-import Reporting
 import TestSupport
 import Testing
+import Training
 
 @Suite struct EventLogTests {
   @Test func whatCouldNotBeWrittenIsWrittenLater() async {

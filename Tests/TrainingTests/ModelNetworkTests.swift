@@ -1,4 +1,4 @@
-// How weights and images get into a network, and out again.
+// How weights and images get into a network, and out again; and the machine that it runs on.
 
 import Artifacts
 import Datasets
@@ -8,7 +8,7 @@ import Testing
 import Torch
 import Training
 
-@Suite struct SettingTests {
+@Suite struct ModelNetworkTests {
   @Test func imagesAreReorderedAndTheirMeanTakenAway() throws {
     var architecture = Architecture(
       stages: [1, 1, 1, 1], width: 1, headWidth: 1, dropout: 0,
