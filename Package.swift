@@ -55,7 +55,9 @@ let package = Package(
     .target(name: "Sparsity", dependencies: ["Torch"]),
     .target(
       name: "Training",
-      dependencies: ["Networks", "Tasks", "Sparsity", "Artifacts", "Datasets", "Formatting"]),
+      dependencies: [
+        "Graphs", "Networks", "Tasks", "Sparsity", "Artifacts", "Datasets", "Formatting",
+      ]),
     .target(
       name: "Reporting", dependencies: ["Artifacts", "Formatting", "Processes", "CPNG", mustache],
       resources: [
@@ -81,7 +83,8 @@ let package = Package(
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "CHDF5", "TestSupport"]),
     .testTarget(name: "ScenesTests", dependencies: ["Scenes"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CZlib", "TestSupport"]),
-    .testTarget(name: "NetworksTests", dependencies: ["Networks", "Artifacts", "TestSupport"]),
+    .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Artifacts", "TestSupport"]),
+    .testTarget(name: "NetworksTests", dependencies: ["Networks", "Graphs", "TestSupport"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks", "Artifacts", "TestSupport"]),
     .testTarget(name: "SparsityTests", dependencies: ["Sparsity", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),

@@ -65,7 +65,7 @@ public final class MasksFile: Sendable {
       sparsityTarget: root.hasAttribute("sparsity_target")
         ? try root.attribute("sparsity_target") : nil,
       sparsity: try root.attribute("sparsity"), keepRatio: try root.attribute("keep_ratio"),
-      architecture: try root.attribute("architecture"),
+      architecture: try reader.architecture(),
       modelDigest: try root.attribute("model_sha256"), seed: seed.map { UInt64(clamping: $0) })
     masks = try reader.readMasks("masks")
   }
@@ -85,7 +85,7 @@ public final class MasksFile: Sendable {
       if let target = header.sparsityTarget { try root.setAttribute("sparsity_target", target) }
       try root.setAttribute("sparsity", header.sparsity)
       try root.setAttribute("keep_ratio", header.keepRatio)
-      try root.setAttribute("architecture", header.architecture)
+      try writer.write(architecture: header.architecture)
       try root.setAttribute("model_sha256", header.modelDigest)
       _ = try root.createGroup("masks")
       _ = try root.createGroup("task_masks")

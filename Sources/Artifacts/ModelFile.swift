@@ -88,7 +88,7 @@ public final class ModelFile: Sendable {
       throw reader.error("/@step", "\(step ?? 0) is no number of steps")
     }
     model = Model(
-      architecture: try root.attribute("architecture"), step: step ?? 0,
+      architecture: try reader.architecture(), step: step ?? 0,
       parameters: try reader.readAllFinite("parameters"),
       buffers: try reader.readAllFinite("buffers").filter {
         !$0.name.hasSuffix("num_batches_tracked")
@@ -133,7 +133,7 @@ public final class ModelFile: Sendable {
   public static func write(_ path: String, _ model: Model, provenance: Provenance) throws {
     let writer = try ArtifactWriter(path, kind: .model, provenance: provenance)
     try writer.naming {
-      try writer.root.setAttribute("architecture", model.architecture)
+      try writer.write(architecture: model.architecture)
       try writer.root.setAttribute("step", model.step)
       for group in ["parameters", "buffers"] + (model.masks.isEmpty ? [] : ["masks"]) {
         _ = try writer.root.createGroup(group)

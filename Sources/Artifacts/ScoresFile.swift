@@ -45,7 +45,7 @@ public final class ScoresFile: Sendable {
     header = ScoresHeader(
       criterion: try root.attribute("criterion"), joint: try root.attribute("joint") != 0,
       batches: try root.attribute("batches"), batchSize: try root.attribute("batch_size"),
-      architecture: try root.attribute("architecture"),
+      architecture: try reader.architecture(),
       modelDigest: try root.attribute("model_sha256"), seed: seed.map { UInt64(clamping: $0) })
   }
 
@@ -167,7 +167,7 @@ public final class ScoresWriter {
       try root.setAttribute("joint", header.joint ? 1 : 0)
       try root.setAttribute("batches", header.batches)
       try root.setAttribute("batch_size", header.batchSize)
-      try root.setAttribute("architecture", header.architecture)
+      try writer.write(architecture: header.architecture)
       try root.setAttribute("model_sha256", header.modelDigest)
       _ = try root.createGroup("scores")
     }

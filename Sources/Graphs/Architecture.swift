@@ -9,10 +9,14 @@ public struct Architecture: Sendable {
   /// With its keys sorted, so that equal architectures give equal text.
   public let json: String
 
-  /// - Throws: ``GraphError`` when a setting is out of range.
+  /// - Throws: ``ArchitectureError`` when a setting is out of range.
   public init(_ settings: some ArchitectureSettings) throws {
     self.settings = settings
-    graph = try settings.graph()
+    do {
+      graph = try settings.graph()
+    } catch let error as GraphError {
+      throw ArchitectureError(error.description)
+    }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     json = String(decoding: try encoder.encode(settings), as: UTF8.self)
@@ -20,22 +24,24 @@ public struct Architecture: Sendable {
 
   /// Reads and checks the JSON of an `architecture` attribute.
   ///
-  /// - Throws: ``GraphError`` naming the field that is missing or out of range.
+  /// - Throws: ``ArchitectureError`` naming the field that is missing or out of range.
   public init(json: String) throws {
     let settings: any ArchitectureSettings
     do {
       let data = Data(json.utf8)
       let name = try JSONDecoder().decode(Name.self, from: data).name
       guard let type = Self.types.first(where: { $0.name == name }) else {
-        throw GraphError("names the unknown network '\(name)'")
+        throw ArchitectureError("names the unknown network '\(name)'")
       }
       settings = try JSONDecoder().decode(type, from: data)
-    } catch let error as GraphError {
+    } catch let error as ArchitectureError {
       throw error
+    } catch let error as GraphError {
+      throw ArchitectureError(error.description)
     } catch DecodingError.keyNotFound(let key, _) {
-      throw GraphError("has no \(key.stringValue)")
+      throw ArchitectureError("has no \(key.stringValue)")
     } catch {
-      throw GraphError("is not the JSON of an architecture")
+      throw ArchitectureError("is not the JSON of an architecture")
     }
     try self.init(settings)
   }
@@ -69,6 +75,13 @@ public struct Architecture: Sendable {
 
 extension Architecture: Equatable {
   public static func == (one: Architecture, other: Architecture) -> Bool { one.json == other.json }
+}
+
+/// Why an architecture cannot be built.
+public struct ArchitectureError: Error, CustomStringConvertible, Sendable {
+  public let description: String
+
+  init(_ reason: String) { description = "architecture \(reason)" }
 }
 
 /// What describes a network in a file; its JSON has `name`.

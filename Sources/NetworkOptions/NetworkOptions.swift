@@ -4,6 +4,7 @@ import ArgumentParser
 import Artifacts
 import CommandLine
 import Datasets
+import Graphs
 import Networks
 import Torch
 import Training
@@ -59,41 +60,77 @@ public struct MachineOptions: ParsableArguments {
 
 /// A network to build; its heads follow from the data set's tasks.
 public struct ArchitectureOptions: ParsableArguments {
-  @Option(help: "The network to build: scene-net.")
-  public var architecture = Architecture.sceneNet
+  @Option(
+    help: """
+      The network to build: \(Architecture.builders.map { $0.name }.joined(separator: ", ")).
+      """)
+  public var architecture = SceneNet.name
 
-  @Option(help: "Residual blocks per stage (3,4,6,3 is ResNet-34).")
-  public var stages = IntegerList([3, 4, 6, 3])
+  @Option(
+    help: "Residual blocks per stage of a scene-net (3,4,6,3 is ResNet-34).")
+  public var stages: IntegerList?
 
-  @Option(help: "Channels of the first stage.")
-  public var width = 64
+  @Option(
+    help: """
+      Under the heads of a deeplab: \(ResNet.allCases.map(\.rawValue).joined(separator: ", ")).
+      """)
+  public var backbone: ResNet?
 
-  @Option(help: "Channels inside each head.")
-  public var headWidth = 1024
+  @Option(
+    help: "Channels of the first stage (default: as published; 64, of a mobilenet-v2 32).")
+  public var width: Int?
+
+  @Option(help: "Channels inside each head (default: of a scene-net 1024, else 256).")
+  public var headWidth: Int?
 
   public init() {}
 
   public func validate() throws {
-    if architecture != Architecture.sceneNet {
-      throw ValidationError("--architecture \(architecture): the only one is scene-net")
-    }
     do {
-      let head = Architecture.Head(task: "any", channels: 1)
-      try Architecture(
-        stages: stages.values, width: width, headWidth: headWidth, dropout: 0, heads: [head]
-      ).validate()
-    } catch {
+      _ = try architecture(for: [Head(task: "any", channels: 1)], dropout: 0)
+    } catch let error as ArchitectureError {
       throw ValidationError("\(error)")
     }
   }
 
-  /// - Parameter dropout: nil for the published 0.5.
-  public func architecture(for tasks: [DatasetTask], dropout: Double?) -> Architecture {
-    Architecture(
-      stages: stages.values, width: width, headWidth: headWidth, dropout: dropout ?? 0.5,
-      heads: Architecture.heads(for: tasks))
+  /// - Parameter dropout: nil for the architecture's default.
+  public func architecture(for tasks: [DatasetTask], dropout: Double?) throws -> Architecture {
+    try architecture(for: Head.of(tasks), dropout: dropout)
+  }
+
+  private func architecture(for heads: [Head], dropout: Double?) throws -> Architecture {
+    func refuse(_ option: String, _ isGiven: Bool) throws {
+      if isGiven { throw ValidationError("\(option) is no setting of \(architecture)") }
+    }
+    if architecture != SceneNet.name { try refuse("--stages", stages != nil) }
+    if architecture != DeepLab.name { try refuse("--backbone", backbone != nil) }
+    if architecture == UNet.name { try refuse("--head-width", headWidth != nil) }
+    switch architecture {
+    case SceneNet.name:
+      return try Architecture(
+        SceneNet(
+          stages: stages?.values ?? [3, 4, 6, 3], width: width ?? 64, headWidth: headWidth ?? 1024,
+          dropout: dropout ?? 0.5, heads: heads))
+    case DeepLab.name:
+      return try Architecture(
+        DeepLab(
+          backbone: backbone ?? .resNet50, width: width ?? 64, headWidth: headWidth ?? 256,
+          dropout: dropout ?? 0.5, heads: heads))
+    case MobileNetV2.name:
+      return try Architecture(
+        MobileNetV2(
+          width: width ?? 32, headWidth: headWidth ?? 256, dropout: dropout ?? 0.5, heads: heads))
+    case UNet.name:
+      return try Architecture(UNet(width: width ?? 64, dropout: dropout ?? 0, heads: heads))
+    default:
+      throw ValidationError(
+        "--architecture \(architecture): there are "
+          + Architecture.builders.map { $0.name }.joined(separator: ", "))
+    }
   }
 }
+
+extension ResNet: ExpressibleByArgument {}
 
 /// How batches are drawn from the training images.
 public struct BatchOptions: ParsableArguments {

@@ -20,13 +20,13 @@ extension Trainer {
     }
     return Model(
       architecture: architecture, step: base + step, parameters: parameters, buffers: buffers,
-      masks: masks, history: step > 0 ? history : nil, state: state)
+      masks: try network.masks(), history: step > 0 ? history : nil, state: state)
   }
 
   func state(settings: String, bestLoss: Double?) throws -> TrainingState {
     let seen = step * source.batchSize
     func moments(_ tensors: [Tensor]) throws -> [NamedArray] {
-      try zip(network.parameters, tensors).map { try NamedArray($0.description.name, $1) }
+      try zip(network.weights, tensors).map { try NamedArray($0.name, $1) }
     }
     return TrainingState(
       step: step, optimizerSteps: try optimizer.stepCount(), epoch: seen / source.samplesPerEpoch,
@@ -57,10 +57,9 @@ extension Trainer {
         assignments.append((tensor, array))
       }
     }
-    let names = network.parameters.map(\.description.name)
+    let names = network.weights.map(\.name)
     try plan(
-      file.model.parameters, for: network.parameters.map { ($0.description.name, $0.tensor) },
-      "parameters")
+      file.model.parameters, for: network.weights.map { ($0.name, $0.tensor) }, "parameters")
     try plan(file.model.buffers, for: network.buffers, "buffers")
     try plan(
       state.firstMoments, for: Array(zip(names, optimizer.firstMoments)), "optimizer/first_moment")
@@ -73,7 +72,7 @@ extension Trainer {
       dynamic = try settings.dynamic.map {
         try DynamicMasks(masks, of: network, $0, targetDensities: state.targetDensities)
       }
-      try checkMasks(masks)
+      try network.checkMasks(masks)
     } catch let error as NetworkError {
       throw reader.error("/masks/\(error.name)", error.reason)
     } catch let error as SparsityError {
@@ -88,8 +87,8 @@ extension Trainer {
     }
     step = state.step
     self.dynamic = dynamic
-    if dynamic == nil { fixedMasks = masks }
-    try maskNetwork()
+    try network.setMasks(masks)
+    try zeroPrunedWeights()
     if let history { self.history = history }
     secondsBefore = self.history.seconds.last ?? 0
   }

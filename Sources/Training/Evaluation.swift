@@ -3,6 +3,7 @@
 import Artifacts
 import Datasets
 import Formatting
+import Graphs
 import Networks
 import Tasks
 import Torch
@@ -40,9 +41,9 @@ public func evaluate(
   _ file: ModelFile, on dataset: DatasetFile, settings: EvaluationSettings,
   progress: (_ done: Int) -> Void
 ) throws -> Metrics {
-  let network = try SceneNet(file, on: settings.machine.device)
-  try network.architecture.check(
-    fits: dataset.reader, tasks: dataset.tasks, network: file.reader.path)
+  let engine = try DenseEngine(Network(file, on: settings.machine.device))
+  let network = engine.network
+  try network.architecture.check(fits: dataset, network: file.reader.path)
   let tasks = TaskSet(dataset.tasks)
   let info = try dataset.info(settings.split)
   let baseline = try ConstantBaseline(fittedTo: dataset, threads: readers)
@@ -63,7 +64,7 @@ public func evaluate(
       let images = try Tensor(
         samples.flatMap(\.image), shape: [samples.count, info.height, info.width, 3])
       let predictions = try withPrecision(settings.machine.precision, on: network.device) {
-        try network.predictions(for: network.normalized(images), training: false, using: nil)
+        try engine.predictions(for: network.normalized(images), training: false, using: nil)
       }.map { prediction in
         // The nearest pixel's prediction is looked up where it is needed.
         settings.upsampling == .nearest
@@ -92,10 +93,10 @@ public func evaluate(
       confusion: metrics[index].confusion.map { (task.channels, $0) }, classNames: task.classNames)
   }
   let size = try networkSize(
-    network.architecture, file, height: info.height, width: info.width)
+    network.graph, file, Extent(info.height, info.width))
   return Metrics(
     split: settings.split, images: info.count, size: size,
-    tasks: results, layers: try layers(network.architecture, file),
+    tasks: results, layers: try layers(network.graph, file),
     samples: collector.samples(info), history: try file.history(tasks: tasks.names))
 }
 
@@ -166,8 +167,8 @@ private struct SampleCollector {
 /// Kept weights by the name of their layer.
 ///
 /// - Throws: ``ArtifactError`` for a mask of what is no layer, or of another shape than its layer.
-private func keptWeights(_ architecture: Architecture, _ file: ModelFile) throws -> [String: Int] {
-  let shapes = Dictionary(architecture.prunable.map { ($0.name, $0.shape) }) { first, _ in first }
+private func keptWeights(_ graph: Graph, _ file: ModelFile) throws -> [String: Int] {
+  let shapes = Dictionary(graph.prunable.map { ($0.name, $0.shape) }) { first, _ in first }
   return try file.model.masks.reduce(into: [:]) { kept, mask in
     guard let shape = shapes[mask.name] else {
       throw file.reader.error("/masks/\(mask.name)", "not a prunable weight of the network")
@@ -182,14 +183,14 @@ private func keptWeights(_ architecture: Architecture, _ file: ModelFile) throws
 }
 
 /// What the model keeps of each layer, with what the file tells of the tasks' choice.
-private func layers(_ architecture: Architecture, _ file: ModelFile) throws -> LayerTable {
-  let kept = try keptWeights(architecture, file)
+private func layers(_ graph: Graph, _ file: ModelFile) throws -> LayerTable {
+  let kept = try keptWeights(graph, file)
   let chosen = try file.reader.readLayersIfAny()
   let rows = (chosen?.rows ?? []).map { ($0.name, $0) }
   let byName = Dictionary(rows) { first, _ in first }
   return LayerTable(
     tasks: chosen?.tasks ?? [],
-    rows: architecture.prunable.map {
+    rows: graph.prunable.map {
       LayerTable.Row(
         name: $0.name, weights: $0.count, kept: kept[$0.name] ?? $0.count,
         iou: byName[$0.name]?.iou ?? .nan,
@@ -199,22 +200,19 @@ private func layers(_ architecture: Architecture, _ file: ModelFile) throws -> L
     totalIoU: chosen?.totalIoU, watershed: chosen?.watershed)
 }
 
-private func networkSize(_ architecture: Architecture, _ file: ModelFile, height: Int, width: Int)
-  throws -> NetworkSize
-{
-  let kept = try keptWeights(architecture, file)
+/// Of all parameters, and of the multiply-adds of one image; two operations each.
+private func networkSize(_ graph: Graph, _ file: ModelFile, _ image: Extent) throws -> NetworkSize {
+  let kept = try keptWeights(graph, file)
   var size = (parameters: 0, kept: 0, prunable: 0, pruned: 0)
   var flops = (dense: 0.0, sparse: 0.0)
-  for parameter in architecture.parameters {
+  let uses = try graph.uses(for: image)
+  for parameter in graph.parameters {
     let keptHere = kept[parameter.name] ?? parameter.count
     size.parameters += parameter.count
     size.kept += keptHere
-    guard case .convolution(let stride) = parameter.role else { continue }
+    guard let pixels = uses[parameter.name] else { continue }
     size.prunable += parameter.count
     size.pruned += parameter.count - keptHere
-    let pixels =
-      Architecture.outputSize(of: height, stride: stride)
-      * Architecture.outputSize(of: width, stride: stride)
     flops.dense += 2 * Double(parameter.count) * Double(pixels)
     flops.sparse += 2 * Double(keptHere) * Double(pixels)
   }

@@ -1,7 +1,9 @@
-// Networks in model files: how weights get in and out, which heads a data set's tasks need, and how
-// images become input.
+// Networks in model files: how weights and masks get in and out, and which heads a data set's tasks
+// need.
 
 import Artifacts
+import Formatting
+import Graphs
 import Networks
 import Torch
 
@@ -14,24 +16,61 @@ extension NamedArray {
 }
 
 extension Architecture {
-  /// Heads for a data set's tasks.
-  public static func heads(for tasks: [DatasetTask]) -> [Head] {
-    tasks.map { Head(task: $0.name, channels: $0.channels) }
+  /// Reads what a file records.
+  ///
+  /// - Throws: ``ArtifactError`` naming the file.
+  public init(json: String, in reader: ArtifactReader) throws {
+    do {
+      try self.init(json: json)
+    } catch let error as ArchitectureError {
+      throw reader.error("/@architecture", error.description)
+    }
   }
 
-  /// - Throws: ``ArtifactError`` when a network made for other tasks meets this data set.
-  public func check(fits dataset: ArtifactReader, tasks: [DatasetTask], network: String) throws {
-    let expected = Architecture.heads(for: tasks)
-    guard heads != expected else { return }
+  /// The predictions for images of a size: tasks and channels.
+  ///
+  /// - Throws: ``ArchitectureError`` when the network does not take such images.
+  func heads(for size: Extent) throws -> [Head] {
+    zip(tasks, try graph.predictionShapes(for: size)).map { Head(task: $0, channels: $1[0]) }
+  }
+
+  /// - Parameter network: what messages call the network.
+  /// - Throws: ``ArtifactError`` when a network made for other tasks, or for images of other sizes,
+  ///   meets this data set.
+  public func check(fits dataset: DatasetFile, network: String) throws {
+    let expected = Head.of(dataset.tasks)
+    guard let split = dataset.splits.first else { return }
+    let found: [Head]
+    do {
+      found = try heads(for: Extent(split.height, split.width))
+      for shape in try graph.predictionShapes(for: Extent(split.height, split.width))
+      where shape.count != 3 {
+        throw GraphError("predicts \(shape), and not a map")
+      }
+    } catch let error as GraphError {
+      throw dataset.reader.error("", "does not fit \(network): \(error.description)")
+    }
+    guard found != expected else { return }
     func list(_ heads: [Head]) -> String {
       heads.map { "\($0.task) (\($0.channels))" }.joined(separator: ", ")
     }
-    throw dataset.error(
-      "/@tasks", "has the tasks \(list(expected)), but \(network) is for \(list(heads))")
+    let isReordered =
+      found.count == expected.count && found.allSatisfy { expected.contains($0) }
+    throw dataset.reader.error(
+      "/@tasks",
+      "has the tasks \(list(expected)), but \(network) is for \(list(found))"
+        + (isReordered ? "; their order must be the same" : ""))
   }
 }
 
-extension SceneNet {
+extension Head {
+  /// The heads that a data set's tasks need.
+  public static func of(_ tasks: [DatasetTask]) -> [Head] {
+    tasks.map { Head(task: $0.name, channels: $0.channels) }
+  }
+}
+
+extension Network {
   /// The network of a model.h5.
   ///
   /// - Parameter dropout: overrides the model's probability.
@@ -40,38 +79,60 @@ extension SceneNet {
     throws
   {
     let model = file.model
-    var architecture = try Architecture(json: model.architecture, in: file.reader)
-    if let dropout { architecture.dropout = dropout }
+    let architecture = try Architecture(json: model.architecture, in: file.reader)
+      .with(dropout: dropout)
+    func tensors(_ arrays: [NamedArray]) throws -> [String: Tensor] {
+      Dictionary(uniqueKeysWithValues: try arrays.map { ($0.name, try $0.tensor()) })
+    }
     do {
       try self.init(
-        architecture,
-        parameters: Dictionary(
-          uniqueKeysWithValues: model.parameters.map { ($0.name, try $0.tensor()) }),
-        buffers: Dictionary(uniqueKeysWithValues: model.buffers.map { ($0.name, try $0.tensor()) }),
+        architecture, parameters: tensors(model.parameters), buffers: tensors(model.buffers),
         on: device)
     } catch let error as NetworkError {
-      let isBuffer = architecture.buffers.contains { $0.name == error.name }
+      let isBuffer = architecture.graph.buffers.contains { $0.name == error.name }
       let group = isBuffer ? "buffers" : "parameters"
       throw file.reader.error("/\(group)/\(error.name)", error.reason)
     }
   }
 
-  /// Parameters and running statistics as they stand.
+  /// Parameters and buffers as they stand.
   public func snapshot() throws -> (parameters: [NamedArray], buffers: [NamedArray]) {
     (
-      try parameters.map { try NamedArray($0.description.name, $0.tensor) },
+      try weights.map { try NamedArray($0.name, $0.tensor) },
       try buffers.map { try NamedArray($0.name, $0.tensor) }
     )
   }
 
-  /// The network's input from 8-bit images N×H×W×3, RGB: N×3×H×W in the architecture's channel
-  /// order, mean subtracted and scaled.
-  public func normalized(_ images: Tensor) throws -> Tensor {
-    let input = architecture.input
-    let order = input.order == "BGR" ? [2, 1, 0] : [0, 1, 2]
-    let mean = try Tensor(input.mean.map(Float.init), shape: [1, 3, 1, 1]).to(device)
-    let values = try images.to(device).permuted([0, 3, 1, 2]).to(.float32).selecting(
-      order, along: 1)
-    return try (values - mean) * input.scale
+  /// The masks of the weights that are not dense.
+  public func masks() throws -> [Mask] {
+    try weights.compactMap { weight in
+      try weight.mask.map { Mask(weight.name, shape: weight.shape, try $0.array()) }
+    }
+  }
+
+  /// Takes masks by name; weights without one are dense.
+  ///
+  /// - Throws: ``NetworkError`` for a mask of no weight, or of another shape than its weight.
+  public func setMasks(_ masks: [Mask]) throws {
+    try checkMasks(masks)
+    let byName = Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0) })
+    for weight in prunable {
+      try weight.setMask(
+        byName[weight.name].map { try Tensor($0.values, shape: $0.shape) })
+    }
+  }
+
+  /// - Throws: as ``setMasks(_:)``, which it leaves undone.
+  func checkMasks(_ masks: [Mask]) throws {
+    let shapes = Dictionary(uniqueKeysWithValues: prunable.map { ($0.name, $0.shape) })
+    for mask in masks {
+      guard let shape = shapes[mask.name] else {
+        throw NetworkError(mask.name, "not a prunable weight of the network")
+      }
+      guard mask.shape == shape else {
+        throw NetworkError(
+          mask.name, "expected shape \(Format.shape(shape)), found \(Format.shape(mask.shape))")
+      }
+    }
   }
 }

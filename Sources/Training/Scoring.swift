@@ -3,19 +3,20 @@
 
 import Artifacts
 import Datasets
+import Graphs
 import Networks
 import Sparsity
 import Torch
 
-/// The prunable part of an architecture.
-public func prunableNetwork(of architecture: Architecture) -> PrunableNetwork {
+/// The prunable part of a network.
+public func prunableNetwork(of graph: Graph) -> PrunableNetwork {
   PrunableNetwork(
-    tasks: architecture.heads.map(\.task),
-    layers: architecture.prunable.map { parameter in
-      let task: Int? = if case .head(let index) = parameter.owner { index } else { nil }
-      return PrunableLayer(
-        name: parameter.name, shape: parameter.shape, task: task,
-        isProjection: parameter.isProjection)
+    tasks: graph.tasks,
+    layers: graph.prunable.map { parameter in
+      PrunableLayer(
+        name: parameter.name, shape: parameter.shape,
+        task: parameter.owners.count == 1 ? parameter.owners[0] : nil,
+        isProjection: !parameter.isOnMainPath)
     })
 }
 
@@ -69,8 +70,7 @@ public struct ScoringSettings: Sendable {
 }
 
 /// Scores a network from its weights alone, for criteria that need no data.
-public func scoreImportance(of network: SceneNet, settings: ScoringSettings) throws -> [TaskScores]
-{
+public func scoreImportance(of network: Network, settings: ScoringSettings) throws -> [TaskScores] {
   let score = try Scorer(network, settings)
   return try score.results(losses: nil)
 }
@@ -79,10 +79,10 @@ public func scoreImportance(of network: SceneNet, settings: ScoringSettings) thr
 ///
 /// - Parameter progress: called after each batch with the number done.
 public func scoreImportance(
-  of network: SceneNet, tasks: TaskSet, on source: BatchSource, settings: ScoringSettings,
+  with engine: some Engine, tasks: TaskSet, on source: BatchSource, settings: ScoringSettings,
   progress: (_ done: Int) -> Void
 ) throws -> (scores: [TaskScores], empty: EmptyTargets) {
-  let scorer = try Scorer(network, settings)
+  let scorer = try Scorer(engine.network, settings)
   var losses = [Double](repeating: 0, count: scorer.network.tasks.count)
   var empty = EmptyTargets(tasks.names)
   let loader = BatchLoader(source)
@@ -90,7 +90,7 @@ public func scoreImportance(
     let batch = try TensorBatch(
       loader.next(), tasks: tasks.descriptions, on: settings.machine.device)
     let taskLosses = try tasks.losses(
-      of: network, on: batch, precision: settings.machine.precision,
+      with: engine, on: batch, precision: settings.machine.precision,
       dropout: DropoutStreams(RandomStream(seed: settings.seed, .dropoutInScoring, index: done)))
     empty.count(taskLosses)
     let scored = settings.joint ? [try tasks.weightedSum(taskLosses)] : taskLosses
@@ -116,11 +116,11 @@ private struct Scorer {
   private let sums: [ImportanceScores]
   private let seed: UInt64
 
-  init(_ sceneNet: SceneNet, _ settings: ScoringSettings) throws {
-    let network = prunableNetwork(of: sceneNet.architecture)
+  init(_ scored: Network, _ settings: ScoringSettings) throws {
+    let network = prunableNetwork(of: scored.graph)
     self.network = settings.joint ? network.joint : network
     let tensors = Dictionary(
-      uniqueKeysWithValues: sceneNet.parameters.map { ($0.description.name, $0.tensor) })
+      uniqueKeysWithValues: scored.prunable.map { ($0.name, $0.tensor) })
     weights = try self.network.tasks.indices.map { [network = self.network] task in
       try network.layers(ofTask: task).map { layer in
         guard let tensor = tensors[layer.name] else { throw NetworkError(layer.name, "missing") }

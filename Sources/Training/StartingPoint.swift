@@ -2,13 +2,14 @@
 
 import Artifacts
 import Formatting
+import Graphs
 import Networks
 import Sparsity
 import Torch
 
 /// A network ready to be scored or trained, with what files record about it.
 public struct StartingPoint {
-  public let network: SceneNet
+  public let network: Network
   /// The architecture's JSON.
   public let architecture: String
   /// ``ContentDigest/ofParameters(_:)`` of its weights.
@@ -20,12 +21,11 @@ public struct StartingPoint {
   /// How the tasks chose those masks, where the model's file tells.
   public let layers: LayerTable?
 
-  private init(_ network: SceneNet, step: Int, masks: [Mask], layers: LayerTable? = nil) throws {
+  private init(_ network: Network, step: Int, masks: [Mask], layers: LayerTable? = nil) throws {
     self.network = network
-    architecture = try network.architecture.json()
-    let parameters = network.parameters
-    nonisolated(unsafe) let tensors = parameters.map(\.tensor)
-    let names = parameters.map(\.description.name)
+    architecture = network.architecture.json
+    nonisolated(unsafe) let tensors = network.weights.map(\.tensor)
+    let names = network.weights.map(\.name)
     modelDigest = try ContentDigest.ofParameters(names.count) {
       try NamedArray(names[$0], tensors[$0])
     }
@@ -41,7 +41,7 @@ public struct StartingPoint {
     -> StartingPoint
   {
     try StartingPoint(
-      try SceneNet(file, dropout: dropout, on: device), step: file.model.step,
+      try Network(file, dropout: dropout, on: device), step: file.model.step,
       masks: file.model.masks, layers: file.reader.readLayersIfAny())
   }
 
@@ -49,9 +49,8 @@ public struct StartingPoint {
   public static func drawing(_ architecture: Architecture, seed: UInt64, on device: Device) throws
     -> StartingPoint
   {
-    try architecture.validate()
-    return try StartingPoint(
-      try SceneNet(architecture, seed: seed, on: device), step: 0, masks: [])
+    try StartingPoint(
+      try Network(architecture, seed: seed, on: device), step: 0, masks: [])
   }
 
   /// The initial weights that masks or scores were made for: drawn again from the seed they carry.
@@ -65,8 +64,7 @@ public struct StartingPoint {
       throw masks.reader.error(
         "/@seed", "missing, so the weights cannot be drawn again; give --model")
     }
-    var architecture = try Architecture.of(masks)
-    if let dropout { architecture.dropout = dropout }
+    let architecture = try Architecture.of(masks).with(dropout: dropout)
     // What the file claims of the network must be what it has masks for, before it is made.
     try architecture.check(masks)
     let start = try drawing(architecture, seed: seed, on: device)
@@ -98,7 +96,7 @@ extension Architecture {
   /// - Throws: ``ArtifactError`` when masks are missing, misshaped, or of no prunable weight.
   func check(_ masks: MasksFile) throws {
     let shapes = Dictionary(
-      uniqueKeysWithValues: prunable.map { ($0.name, $0.shape) })
+      uniqueKeysWithValues: graph.prunable.map { ($0.name, $0.shape) })
     let found = Dictionary(uniqueKeysWithValues: masks.masks.map { ($0.name, $0.shape) })
     for (name, shape) in shapes.sorted(by: { $0.key < $1.key }) {
       guard let foundShape = found[name] else {
@@ -119,29 +117,13 @@ extension Architecture {
   static func of(_ masks: MasksFile) throws -> Architecture {
     try Architecture(json: masks.header.architecture, in: masks.reader)
   }
-
-  /// - Throws: ``ArtifactError`` naming the file.
-  public init(json: String, in reader: ArtifactReader) throws {
-    do {
-      try self.init(json: json)
-    } catch let error as ArchitectureError {
-      throw reader.error("/@architecture", error.description)
-    }
-  }
-
-  /// Whether weights of one fit the other: dropout does not matter.
-  func hasSameParameters(as other: Architecture) -> Bool {
-    var same = other
-    same.dropout = dropout
-    return self == same
-  }
 }
 
 /// Random masks over the Erdős–Rényi kernel's densities: what dynamic training starts from.
 ///
 /// - Parameter sparsity: the share of the prunable weights that goes, in [0, 1).
-public func randomMasks(of network: SceneNet, sparsity: Double, seed: UInt64) throws -> [Mask] {
-  let prunable = prunableNetwork(of: network.architecture).joint
+public func randomMasks(of network: Network, sparsity: Double, seed: UInt64) throws -> [Mask] {
+  let prunable = prunableNetwork(of: network.graph).joint
   let scores = try scoreImportance(
     of: network, settings: ScoringSettings(criterion: .random, joint: true, batches: 0, seed: seed))
   let merged = try merge(

@@ -54,11 +54,12 @@ public struct TaskSet: Sendable {
 
   /// Each task's loss on one batch, from one forward pass; nil where the batch has no valid pixel.
   func losses(
-    of network: SceneNet, on batch: TensorBatch, training: Bool = true, precision: Precision,
+    with engine: some Engine, on batch: TensorBatch, training: Bool = true, precision: Precision,
     dropout: DropoutStreams?
   ) throws -> [Tensor?] {
+    let network = engine.network
     let predictions = try withPrecision(precision, on: network.device) {
-      try network.predictions(
+      try engine.predictions(
         for: network.normalized(batch.images), training: training, using: dropout)
     }
     return try zip(zip(kinds, predictions), batch.targets).map { pair, target in

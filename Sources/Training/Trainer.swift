@@ -22,7 +22,7 @@ public struct TrainingStep: Sendable {
 /// Trains a network in place, step by step. Adam; pruned weights stay exactly 0: they start there,
 /// and with a masked gradient neither the moments nor the L2 term move them.
 public final class Trainer {
-  public let network: SceneNet
+  public let engine: any Engine
   public let tasks: TaskSet
   public let settings: TrainingSettings
   /// Steps done.
@@ -32,40 +32,34 @@ public final class Trainer {
 
   let optimizer: Adam
   let source: BatchSource
-  /// The masks of the prunable weights; empty for dense training.
-  public var masks: [Mask] { dynamic?.named ?? fixedMasks }
-  /// The masks where they do not change.
-  var fixedMasks: [Mask] = []
-  /// The masks in dynamic training.
+  /// The masks while they change, of which the network's weights have copies.
   var dynamic: DynamicMasks?
-  private var masked: [(index: Int, mask: Tensor)] = []
   private var loader: BatchLoader?
   private let stopwatch = Stopwatch()
   /// Seconds that the run had taken when it was resumed.
   var secondsBefore = 0.0
 
-  private var parameters: [Tensor] { network.parameters.map(\.tensor) }
+  public var network: Network { engine.network }
+  private var parameters: [Tensor] { network.weights.map(\.tensor) }
 
   /// - Parameter masks: of prunable weights, by name; empty for dense training.
   /// - Throws: ``NetworkError`` for a mask that does not fit, ``SparsityError`` for an arbiter that
   ///   asks for more tasks than there are.
   public init(
-    _ network: SceneNet, tasks: TaskSet, on source: BatchSource, masks: [Mask],
+    _ engine: any Engine, tasks: TaskSet, on source: BatchSource, masks: [Mask],
     settings: TrainingSettings
   ) throws {
-    self.network = network
+    self.engine = engine
     self.tasks = tasks
     self.source = source
     self.settings = settings
-    optimizer = try Adam(network.parameters.map(\.tensor), weightDecay: settings.weightDecay)
+    optimizer = try Adam(
+      engine.network.weights.map(\.tensor), weightDecay: settings.weightDecay)
     history = TrainingHistory(tasks: tasks.names)
     empty = EmptyTargets(tasks.names)
-    if let settings = settings.dynamic {
-      dynamic = try DynamicMasks(masks, of: network, settings)
-    } else {
-      fixedMasks = masks
-    }
-    try maskNetwork()
+    try network.setMasks(masks)
+    dynamic = try settings.dynamic.map { try DynamicMasks(masks, of: network, $0) }
+    try zeroPrunedWeights()
   }
 
   /// One step: drops, trains and grows when the schedule says so, else trains only.
@@ -75,7 +69,7 @@ public final class Trainer {
     let update = try dropForUpdate()
     let batch = try nextBatch()
     let losses = try tasks.losses(
-      of: network, on: batch, precision: settings.machine.precision,
+      with: engine, on: batch, precision: settings.machine.precision,
       dropout: DropoutStreams(RandomStream(seed: settings.seed, .dropoutInTraining, index: step)))
     empty.count(losses)
     let values = try finiteValues(losses)
@@ -121,20 +115,19 @@ public final class Trainer {
     guard gradients.contains(where: { $0 != nil }) else { return }
     try withoutGradients {
       let gradients = try zip(parameters, gradients).map { try $1 ?? Tensor.zeros(like: $0) }
-      for (index, mask) in masked { try gradients[index].keep(mask) }
+      for (weight, gradient) in zip(network.weights, gradients) {
+        if let mask = weight.mask { try gradient.keep(mask) }
+      }
       try optimizer.step(gradients, learningRate: rate)
     }
   }
 
-  /// - Throws: ``NetworkError`` for a mask that does not fit.
-  func checkMasks(_ masks: [Mask]) throws { _ = try maskedParameters(of: network, masks) }
-
   /// Brings weights and moments to 0 where the masks prune.
-  func maskNetwork() throws {
-    masked = try maskTensors()
+  func zeroPrunedWeights() throws {
     try withoutGradients {
-      for (index, mask) in masked {
-        try network.parameters[index].tensor.keep(mask)
+      for (index, weight) in network.weights.enumerated() {
+        guard let mask = weight.mask else { continue }
+        try weight.tensor.keep(mask)
         try optimizer.firstMoments[index].keep(mask)
         try optimizer.secondMoments[index].keep(mask)
       }
@@ -167,10 +160,12 @@ extension Trainer {
   }
 
   private func drop(rate: Double) throws -> Update? {
-    guard let before = dynamic?.density, let network = dynamic?.network else { return nil }
-    let prunable = prunableTensors(of: network)
-    let dropped = try dynamic?.drop(rate: rate) { try prunable[$0].withChannelsLast($1) } ?? 0
-    try maskNetwork()
+    guard let before = dynamic?.density else { return nil }
+    let prunable = network.prunable
+    let dropped =
+      try dynamic?.drop(rate: rate) { try prunable[$0].tensor.withWeightOrder($1) } ?? 0
+    try dynamic?.mask(network)
+    try zeroPrunedWeights()
     return Update(rate: rate, dropped: dropped, densityBefore: before)
   }
 
@@ -183,8 +178,8 @@ extension Trainer {
     let joint = settings.dynamic?.joint == true
     let scored = joint ? [try tasks.weightedSum(losses)] : losses
     let weights = joint ? [1] : tasks.descriptions.map(\.lossWeight)
-    let places = Dictionary(
-      uniqueKeysWithValues: network.parameters.enumerated().map { ($1.description.name, $0) })
+    // The prunable layers are the network's prunable weights, in the same order.
+    let places = network.weights.indices.filter { network.weights[$0].parameter.isPrunable }
     let layers = dynamic?.network.layers ?? []
     let parameters = self.parameters
     var sum = [Tensor?](repeating: nil, count: parameters.count)
@@ -194,8 +189,8 @@ extension Trainer {
       let gradients = try loss.gradients(of: parameters, retainGraph: task != last)
       try withoutGradients {
         for (index, layer) in layers.enumerated() where layer.task == nil || layer.task == task {
-          guard let gradient = places[layer.name].flatMap({ gradients[$0] }) else { continue }
-          try gradient.withChannelsLast { dynamic?.vote(inLayer: index, gradients: $0) }
+          guard let gradient = gradients[places[index]] else { continue }
+          try gradient.withWeightOrder { dynamic?.vote(inLayer: index, gradients: $0) }
         }
         for (index, gradient) in gradients.enumerated() {
           guard let gradient else { continue }
@@ -215,25 +210,8 @@ extension Trainer {
     guard let arbiter = settings.dynamic?.arbiter else { return }
     let required = try arbiter.requiredVotes(of: voters)
     guard let (grown, agreement) = dynamic?.grow(required: required, of: voters) else { return }
-    masked = try maskTensors()
+    try dynamic?.mask(network)
     record(update, grown: grown, agreement: agreement)
-  }
-
-  /// The masks as tensors that lie in memory as their parameters do, with the parameters' indices.
-  private func maskTensors() throws -> [(index: Int, mask: Tensor)] {
-    guard let dynamic else { return try maskedParameters(of: network, fixedMasks) }
-    let places = Dictionary(
-      uniqueKeysWithValues: network.parameters.enumerated().map { ($1.description.name, $0) })
-    return try zip(dynamic.network.layers, dynamic.masks).compactMap { layer, mask in
-      guard let index = places[layer.name] else { return nil }
-      let shape = layer.shape
-      // Of 1×1 kernels both orders are one, and libtorch leaves them as they are.
-      let tensor =
-        shape[2] * shape[3] == 1
-        ? try Tensor(mask, shape: shape)
-        : try Tensor(mask, shape: [shape[0], shape[2], shape[3], shape[1]]).permuted([0, 3, 1, 2])
-      return (index, try tensor.to(network.device))
-    }
   }
 
   private func record(_ update: Update, grown: Int, agreement: Double) {
@@ -243,21 +221,15 @@ extension Trainer {
         densityBefore: update.densityBefore, densityAfter: dynamic?.density ?? 1,
         agreement: agreement))
   }
-
-  private func prunableTensors(of network: PrunableNetwork) -> [Tensor] {
-    let tensors = Dictionary(
-      uniqueKeysWithValues: self.network.parameters.map { ($0.description.name, $0.tensor) })
-    return network.layers.compactMap { tensors[$0.name] }
-  }
 }
 
 extension DynamicMasks {
   /// - Parameter targetDensities: nil for the masks' own.
   init(
-    _ masks: [Mask], of network: SceneNet, _ settings: DynamicSettings,
+    _ masks: [Mask], of network: Network, _ settings: DynamicSettings,
     targetDensities: [Double]? = nil
   ) throws {
-    let whole = prunableNetwork(of: network.architecture)
+    let whole = prunableNetwork(of: network.graph)
     let prunable = settings.joint ? whole.joint : whole
     // Joint growth has one voter.
     if !settings.joint { _ = try settings.arbiter.requiredVotes(of: prunable.tasks.count) }
@@ -282,31 +254,29 @@ extension DynamicMasks {
       }, targetDensities: targetDensities, order: .channelsLast)
   }
 
-  /// The masks as files have them.
-  var named: [Mask] {
-    zip(network.layers, masks).map { layer, mask in
-      Mask(layer.name, shape: layer.shape, layer.mask(mask, from: order))
+  /// Gives the network's weights these masks.
+  func mask(_ network: Network) throws {
+    for (weight, mask) in zip(network.prunable, masks) {
+      let shape = weight.shape
+      // Of 1×1 kernels both orders are one, and libtorch leaves them as they are.
+      let tensor =
+        shape.count == 4 && shape[2] * shape[3] > 1
+        ? try Tensor(mask, shape: [shape[0], shape[2], shape[3], shape[1]]).permuted([0, 3, 1, 2])
+        : try Tensor(mask, shape: shape)
+      try weight.setMask(tensor)
     }
   }
 }
 
-// MARK: - Masks
-
-/// The masks as tensors in their parameter's memory format, with the parameter's index.
-private func maskedParameters(of network: SceneNet, _ masks: [Mask]) throws
-  -> [(index: Int, mask: Tensor)]
-{
-  let byName = Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0) })
-  return try network.parameters.enumerated().compactMap { index, parameter in
-    guard let mask = byName[parameter.description.name] else { return nil }
-    guard mask.shape == parameter.description.shape else {
-      throw NetworkError(
-        mask.name,
-        "expected shape \(Format.shape(parameter.description.shape)), "
-          + "found \(Format.shape(mask.shape))")
-    }
-    let tensor = try Tensor(mask.values, shape: mask.shape).channelsLast()
-    return (index, try tensor.to(network.device))
+extension Tensor {
+  /// Calls `body` with the values in the order in which weights lie in memory.
+  fileprivate func withWeightOrder<Result>(
+    _ body: (UnsafeBufferPointer<Float>) throws -> Result
+  ) throws -> Result {
+    let shape = self.shape
+    // A matrix is a convolution of 1×1.
+    let whole = shape.count == 2 ? try reshaped(shape + [1, 1]) : self
+    return try whole.withChannelsLast(body)
   }
 }
 

@@ -18,7 +18,7 @@ extension Trainer {
       ) { batch, _ in
         let tensors = try TensorBatch(batch, tasks: tasks.descriptions, on: machine.device)
         let losses = try tasks.losses(
-          of: network, on: tensors, training: false, precision: machine.precision, dropout: nil)
+          with: engine, on: tensors, training: false, precision: machine.precision, dropout: nil)
         for (task, loss) in losses.enumerated() {
           guard let loss else { continue }
           sums[task] += try loss.item() * Double(batch.count)

@@ -6,6 +6,7 @@ import CZlib
 import CommandLine
 import Datasets
 import Foundation
+import Graphs
 import HDF5
 import NetworkOptions
 import Networks
@@ -50,25 +51,26 @@ struct Bench: ParsableCommand {
     if data == nil { try render(to: rendered) }
     let path = data ?? rendered
     let dataset = try DatasetFile(opening: path)
-    let architecture = Architecture(
-      stages: [3, 4, 6, 3], width: 64, headWidth: 1024, dropout: 0.5,
-      heads: Architecture.heads(for: dataset.tasks))
+    let architecture = try Architecture(
+      SceneNet(
+        stages: [3, 4, 6, 3], width: 64, headWidth: 1024, dropout: 0.5,
+        heads: Head.of(dataset.tasks)))
     let timer = StepTimer()
     switch work {
     case .score, .train, .update:
-      let network = try SceneNet(architecture, seed: 1, on: machine.device)
+      let engine = try DenseEngine(Network(architecture, seed: 1, on: machine.device))
       let source = try BatchSource(
         dataset, batchSize: batchSize, order: .shuffled, augments: false, crop: nil, seed: 1)
       if work == .score {
         _ = try scoreImportance(
-          of: network, tasks: TaskSet(dataset.tasks), on: source,
+          with: engine, tasks: TaskSet(dataset.tasks), on: source,
           settings: ScoringSettings(
             criterion: .static, joint: false, batches: steps + 1, machine: machine, seed: 1)
         ) { _ in timer.step() }
       } else {
         let schedule = DropSchedule(every: 1, until: steps + 2, dropRate: 0.5)
         let trainer = try Trainer(
-          network, tasks: TaskSet(dataset.tasks), on: source, masks: masks(of: architecture),
+          engine, tasks: TaskSet(dataset.tasks), on: source, masks: masks(of: architecture.graph),
           settings: TrainingSettings(
             steps: steps + 1, learningRate: 1e-4, weightDecay: 5e-4, decayEvery: nil, decay: 1,
             machine: machine, seed: 1,
@@ -91,7 +93,7 @@ struct Bench: ParsableCommand {
     case .inflate:
       try inflate(path, timer)
     case .merge, .sparsity:
-      let network = prunableNetwork(of: architecture)
+      let network = prunableNetwork(of: architecture.graph)
       let scores = try network.tasks.indices.map {
         try Tensor.uniform(
           0, 1, shape: [network.count(ofTask: $0)],
@@ -147,8 +149,8 @@ struct Bench: ParsableCommand {
   }
 
   /// Masks that keep a tenth, all over the place.
-  private func masks(of architecture: Architecture) -> [Mask] {
-    architecture.prunable.map { parameter in
+  private func masks(of graph: Graph) -> [Mask] {
+    graph.prunable.map { parameter in
       Mask(
         parameter.name, shape: parameter.shape,
         (0..<parameter.count).map { $0 &* 2_654_435_761 % 10 == 0 ? 1 : 0 })

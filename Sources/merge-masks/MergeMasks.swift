@@ -5,7 +5,7 @@ import Artifacts
 import CommandLine
 import Formatting
 import Foundation
-import Networks
+import Graphs
 import Sparsity
 import Training
 
@@ -108,7 +108,7 @@ struct MergeMasks: ParsableCommand {
     }
     let file = try ScoresFile(opening: scores)
     let architecture = try Architecture(json: file.header.architecture, in: file.reader)
-    var network = prunableNetwork(of: architecture)
+    var network = prunableNetwork(of: architecture.graph)
     if file.header.joint { network = network.joint }
     guard Set(try file.tasks()) == Set(network.tasks) else {
       throw file.reader.error(
@@ -174,7 +174,7 @@ struct MergeMasks: ParsableCommand {
     _ masks: MergedMasks, of architecture: Architecture, _ target: KeepTarget, _ scores: ScoresFile
   ) throws {
     let layers = slices(masks.merged, by: masks.network.layers).map { ($0.layer.name, $0.values) }
-    let tasks = try architecture.tasksWithoutPath(Dictionary(uniqueKeysWithValues: layers))
+    let tasks = try architecture.graph.tasksWithoutPath(Dictionary(uniqueKeysWithValues: layers))
     guard !tasks.isEmpty else { return }
     let choice = pattern.map { "pattern \($0)" } ?? target.description
     throw scores.reader.error(

@@ -78,8 +78,7 @@ struct ScoreImportance: ParsableCommand {
     if let dataset { try provenance.add(dataset.reader) }
     let start = try startingPoint(dataset, machine, &provenance)
     if let dataset {
-      try start.network.architecture.check(
-        fits: dataset.reader, tasks: dataset.tasks, network: model ?? "the network")
+      try start.network.architecture.check(fits: dataset, network: model ?? "the network")
     }
     // The files name the weights that will be trained, not a copy that was only scored.
     if reinitialize == .xavier { try start.network.reinitializeXavier(seed: common.seed) }
@@ -99,7 +98,7 @@ struct ScoreImportance: ParsableCommand {
     let scores: [TaskScores]
     if usesData, let dataset {
       let (found, empty) = try scoreImportance(
-        of: start.network, tasks: TaskSet(dataset.tasks),
+        with: DenseEngine(start.network), tasks: TaskSet(dataset.tasks),
         on: batch.source(of: dataset, seed: common.seed), settings: settings
       ) { progress.update($0) }
       for line in empty.warnings(of: batches) { common.warn(toolName, line) }
@@ -122,7 +121,7 @@ struct ScoreImportance: ParsableCommand {
       return try .loading(file, dropout: batch.dropout, on: machine.device)
     }
     return try .drawing(
-      architecture.architecture(for: dataset?.tasks ?? [], dropout: batch.dropout),
+      try architecture.architecture(for: dataset?.tasks ?? [], dropout: batch.dropout),
       seed: common.seed, on: machine.device)
   }
 

@@ -121,11 +121,11 @@ struct SparseTrain: ParsableCommand {
     let masksFile = try masks.map(MasksFile.init(opening:))
     let start = try startingPoint(dataset, masksFile, machine, &provenance)
     try start.network.architecture.check(
-      fits: dataset.reader, tasks: dataset.tasks, network: masks ?? model ?? "the network")
+      fits: dataset, network: masks ?? model ?? "the network")
     let (startingMasks, layers) = try startingMasks(start, masksFile, &provenance)
 
     let trainer = try Trainer(
-      start.network, tasks: TaskSet(dataset.tasks),
+      DenseEngine(start.network), tasks: TaskSet(dataset.tasks),
       on: batch.source(of: dataset, seed: common.seed), masks: startingMasks,
       settings: TrainingSettings(
         steps: steps, learningRate: learningRate, weightDecay: weightDecay, decayEvery: decayEvery,
@@ -206,7 +206,7 @@ struct SparseTrain: ParsableCommand {
     }
     if let masks { return try .redrawing(for: masks, dropout: batch.dropout, on: machine.device) }
     return try .drawing(
-      architecture.architecture(for: dataset.tasks, dropout: batch.dropout), seed: common.seed,
+      try architecture.architecture(for: dataset.tasks, dropout: batch.dropout), seed: common.seed,
       on: machine.device)
   }
 

@@ -1,33 +1,39 @@
 // Initial weights: settled by the seed, and distributed as published.
 
+import Graphs
 import Networks
 import Testing
 import Torch
 
 @Suite struct InitialWeightsTests {
-  private let architecture = Architecture(
-    stages: [1, 1, 1, 1], width: 16, headWidth: 32, dropout: 0,
-    heads: [.init(task: "seg", channels: 7), .init(task: "sn", channels: 3)])
+  private let architecture: Architecture
 
-  private func values(_ network: SceneNet) throws -> [String: [Float]] {
+  init() throws {
+    architecture = try Architecture(
+      SceneNet(
+        stages: [1, 1, 1, 1], width: 16, headWidth: 32, dropout: 0,
+        heads: [Head(task: "seg", channels: 7), Head(task: "sn", channels: 3)]))
+  }
+
+  private func values(_ network: Network) throws -> [String: [Float]] {
     Dictionary(
-      uniqueKeysWithValues: try network.parameters.map {
-        ($0.description.name, try $0.tensor.array())
+      uniqueKeysWithValues: try network.weights.map {
+        ($0.name, try $0.tensor.array())
       }
     )
   }
 
   @Test func theSeedSettlesThem() throws {
-    let a = try values(SceneNet(architecture, seed: 5))
-    #expect(try values(SceneNet(architecture, seed: 5)) == a)
-    let b = try values(SceneNet(architecture, seed: 6))
-    for parameter in architecture.prunable { #expect(a[parameter.name] != b[parameter.name]) }
+    let a = try values(Network(architecture, seed: 5))
+    #expect(try values(Network(architecture, seed: 5)) == a)
+    let b = try values(Network(architecture, seed: 6))
+    for parameter in architecture.graph.prunable { #expect(a[parameter.name] != b[parameter.name]) }
   }
 
   @Test func neighbouringSeedsAndXavierCopiesShareNothing() throws {
-    let network = try SceneNet(architecture, seed: 5)
+    let network = try Network(architecture, seed: 5)
     let first = try values(network)
-    let next = try values(SceneNet(architecture, seed: 6))
+    let next = try values(Network(architecture, seed: 6))
     try network.reinitializeXavier(seed: 5)
     let copy = try values(network)
     /// How far two lists go together, in −1...1.
@@ -37,7 +43,7 @@ import Torch
       }
       return product(a, b) / (product(a, a) * product(b, b)).squareRoot()
     }
-    let names = architecture.prunable.map(\.name)
+    let names = architecture.graph.prunable.map(\.name)
     for (place, name) in names.enumerated() {
       let weights = try #require(first[name])
       let bound = 6 / Double(weights.count).squareRoot()
@@ -53,16 +59,15 @@ import Torch
   }
 
   @Test func layersDoNotRepeatEachOther() throws {
-    let values = try values(SceneNet(architecture, seed: 5))
-    let starts = architecture.prunable.map { values[$0.name]?.prefix(4) }
-    #expect(Set(starts).count == architecture.prunable.count)
+    let values = try values(Network(architecture, seed: 5))
+    let starts = architecture.graph.prunable.map { values[$0.name]?.prefix(4) }
+    #expect(Set(starts).count == architecture.graph.prunable.count)
   }
 
   @Test func backboneConvolutionsAreNormalWithDeviationOneHundredth() throws {
-    let network = try SceneNet(architecture, seed: 1)
-    for (description, tensor) in network.parameters
-    where description.isPrunable && description.owner == .backbone {
-      let values = try tensor.array(of: Float.self).map(Double.init)
+    let network = try Network(architecture, seed: 1)
+    for weight in network.prunable where weight.parameter.owners == [0, 1] {
+      let values = try weight.tensor.array(of: Float.self).map(Double.init)
       let n = Double(values.count)
       let mean = values.reduce(0, +) / n
       let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n).squareRoot()
@@ -75,16 +80,16 @@ import Torch
   }
 
   @Test func headConvolutionsAreUniformWithinOneOverRootFanIn() throws {
-    let network = try SceneNet(architecture, seed: 1)
-    for (description, tensor) in network.parameters {
+    let network = try Network(architecture, seed: 1)
+    for weight in network.weights where weight.parameter.owners.count == 1 {
       let fanIn: Int
-      switch (description.role, description.owner) {
-      case (.convolution, .head): fanIn = description.shape[1...].reduce(1, *)
-      case (.bias(let inputs), .head): fanIn = inputs
+      switch weight.parameter.role {
+      case .convolution: fanIn = weight.shape[1...].reduce(1, *)
+      case .bias(let inputs): fanIn = inputs
       default: continue
       }
       let bound = 1 / Double(fanIn).squareRoot()
-      let values = try tensor.array(of: Float.self).map(Double.init)
+      let values = try weight.tensor.array(of: Float.self).map(Double.init)
       #expect(values.allSatisfy { abs($0) <= bound * 1.000001 })
       guard values.count > 500 else { continue }
       let n = Double(values.count)
@@ -98,19 +103,19 @@ import Torch
 
   @Test func biasesOfABranchTakeTheirOwnLayersFanIn() throws {
     let bias = try #require(
-      architecture.parameters.first { $0.name == "task1_fc1_c0.conv1.bias" })
+      architecture.graph.parameters.first { $0.name == "task1_fc1_c0.conv1.bias" })
     #expect(bias.role == .bias(fanIn: 8 * 16 * 9))
     let last = try #require(
-      architecture.parameters.first { $0.name == "task2_fc1_c3.conv3.bias" })
+      architecture.graph.parameters.first { $0.name == "task2_fc1_c3.conv3.bias" })
     #expect(last.role == .bias(fanIn: 32) && last.shape == [3])
   }
 
   @Test func batchNormBeginsAsTheIdentity() throws {
-    let network = try SceneNet(architecture, seed: 1)
-    for (description, tensor) in network.parameters {
-      switch description.role {
-      case .batchNormWeight: #expect(Set(try tensor.array(of: Float.self)) == [1])
-      case .batchNormBias: #expect(Set(try tensor.array(of: Float.self)) == [0])
+    let network = try Network(architecture, seed: 1)
+    for weight in network.weights {
+      switch weight.parameter.role {
+      case .normalizationWeight: #expect(Set(try weight.tensor.array(of: Float.self)) == [1])
+      case .normalizationBias: #expect(Set(try weight.tensor.array(of: Float.self)) == [0])
       default: break
       }
     }

@@ -3,6 +3,7 @@
 import Artifacts
 import Datasets
 import Foundation
+import Graphs
 import Networks
 import TestSupport
 import Testing
@@ -155,7 +156,7 @@ import Training
       let bytes = try FileManager.default.attributesOfItem(atPath: file.reader.path)[.size] as? Int
       #expect(size.bytesSparse == bytes)
       // 33×48 gives 17×24 after the stem, 9×13 after pooling and 5×7 from the second stage on.
-      let expected = architecture.prunable.reduce(0) { flops, layer in
+      let expected = architecture.graph.prunable.reduce(0) { flops, layer in
         let pixels: Int
         switch layer.name {
         case "backbone.conv1.weight": pixels = 17 * 24
@@ -173,7 +174,7 @@ import Training
     let mask = Mask("backbone.conv1.weight", shape: shape, (0..<588).map { $0 < 88 ? 1 : 0 })
     try withModel(masks: [mask]) { dataset, file in
       let metrics = try evaluated(file, dataset)
-      let prunable = try Architecture(json: file.model.architecture).prunable
+      let prunable = try Architecture(json: file.model.architecture).graph.prunable
       let total = prunable.reduce(0) { $0 + $1.count }
       #expect(metrics.size.kept == metrics.size.parameters - 500)
       #expect(abs(metrics.size.sparsity - 500 / Double(total)) < 1e-12)

@@ -2,6 +2,7 @@
 
 import Artifacts
 import Datasets
+import Graphs
 import HDF5
 import Networks
 import TestSupport
@@ -29,9 +30,9 @@ struct ReferenceRun {
     expected = try reference.openExpected()
   }
 
-  func network() throws -> SceneNet {
+  func network() throws -> Network {
     try Runtime.setThreads(1)
-    return try SceneNet(model)
+    return try Network(model)
   }
 
   func masks() throws -> [Mask] {
@@ -103,14 +104,14 @@ func sequential(_ dataset: DatasetFile, batchSize: Int) throws -> BatchSource {
 }
 
 /// A small network for a data set's tasks.
-func smallNetwork(_ dataset: DatasetFile, dropout: Double = 0, seed: UInt64 = 1) throws -> SceneNet
-{
+func smallNetwork(_ dataset: DatasetFile, dropout: Double = 0, seed: UInt64 = 1) throws -> Network {
   // The tests run beside each other, so each keeps to one thread.
   try Runtime.setThreads(1)
-  return try SceneNet(
+  return try Network(
     Architecture(
-      stages: [1, 1, 1, 1], width: 4, headWidth: 8, dropout: dropout,
-      heads: Architecture.heads(for: dataset.tasks)), seed: seed)
+      SceneNet(
+        stages: [1, 1, 1, 1], width: 4, headWidth: 8, dropout: dropout,
+        heads: Head.of(dataset.tasks))), seed: seed)
 }
 
 func settings(steps: Int, rate: Double = 1e-3, seed: UInt64 = 1) -> TrainingSettings {
@@ -122,10 +123,11 @@ func settings(steps: Int, rate: Double = 1e-3, seed: UInt64 = 1) -> TrainingSett
 /// Trains to the last step.
 @discardableResult
 func train(
-  _ network: SceneNet, tasks: TaskSet, on source: BatchSource, masks: [Mask],
+  _ network: Network, tasks: TaskSet, on source: BatchSource, masks: [Mask],
   settings: TrainingSettings
 ) throws -> (history: TrainingHistory, empty: EmptyTargets) {
-  let trainer = try Trainer(network, tasks: tasks, on: source, masks: masks, settings: settings)
+  let trainer = try Trainer(
+    DenseEngine(network), tasks: tasks, on: source, masks: masks, settings: settings)
   for step in 1...max(1, settings.steps) where step <= settings.steps {
     #expect(try trainer.advance().step == step)
   }

@@ -2,6 +2,7 @@
 
 import Artifacts
 import Datasets
+import Graphs
 import Networks
 import TestSupport
 import Testing
@@ -10,25 +11,27 @@ import Training
 
 @Suite struct ModelNetworkTests {
   @Test func imagesAreReorderedAndTheirMeanTakenAway() throws {
-    var architecture = Architecture(
+    var settings = SceneNet(
       stages: [1, 1, 1, 1], width: 1, headWidth: 1, dropout: 0,
-      heads: [.init(task: "x", channels: 1)])
+      heads: [Head(task: "x", channels: 1)])
     let images = try Tensor([10, 20, 30, 40, 50, 60] as [UInt8], shape: [1, 1, 2, 3])
     func normalized() throws -> [Float] {
-      let result = try SceneNet(architecture, seed: 1).normalized(images)
+      let result = try Network(Architecture(settings), seed: 1).normalized(images)
       #expect(result.shape == [1, 3, 1, 2])
       return try result.array()
     }
-    architecture.input = .init(order: "BGR", mean: [1, 2, 3], scale: 0.5)
+    settings.input = ImageInput(order: .bgr, mean: [1, 2, 3], scale: [0.5, 0.5, 0.5])
     #expect(try normalized() == [14.5, 29.5, 9, 24, 3.5, 18.5])
-    architecture.input = .init(order: "RGB", mean: [1, 2, 3], scale: 1)
+    settings.input = ImageInput(order: .rgb, mean: [1, 2, 3], scale: [1, 1, 1])
     #expect(try normalized() == [9, 39, 18, 48, 27, 57])
+    settings.input = ImageInput(order: .rgb, mean: [1, 2, 3], scale: [1, 2, 0.5])
+    #expect(try normalized() == [9, 39, 36, 96, 13.5, 28.5])
   }
 
   @Test func aModelFileBecomesANetworkAndBack() throws {
     for reference in ReferenceCase.all {
       let file = try ModelFile(opening: reference.model)
-      let (parameters, buffers) = try SceneNet(file).snapshot()
+      let (parameters, buffers) = try Network(file).snapshot()
       let byName = Dictionary(uniqueKeysWithValues: file.model.parameters.map { ($0.name, $0) })
       #expect(parameters.count == byName.count)
       #expect(parameters.allSatisfy { byName[$0.name] == $0 })
@@ -47,7 +50,7 @@ import Training
       change(&model)
       try ModelFile.write(path, model, provenance: someProvenance)
       let file = try ModelFile(opening: path)
-      let error = #expect(throws: ArtifactError.self) { try SceneNet(file) }
+      let error = #expect(throws: ArtifactError.self) { try Network(file) }
       return error.map { "\($0.path): \($0.reason)" } ?? ""
     }
   }
@@ -78,13 +81,13 @@ import Training
     let dataset = try DatasetFile(opening: nyu.dataset)
     let architecture = try Architecture(json: ModelFile(opening: city.model).model.architecture)
     let error = #expect(throws: ArtifactError.self) {
-      try architecture.check(fits: dataset.reader, tasks: dataset.tasks, network: "m.h5")
+      try architecture.check(fits: dataset, network: "m.h5")
     }
     #expect(
       error?.description == "\(nyu.dataset): /@tasks: has the tasks seg (7), sn (3), "
         + "but m.h5 is for seg (7), depth (1)")
     let own = try Architecture(json: ModelFile(opening: nyu.model).model.architecture)
-    try own.check(fits: dataset.reader, tasks: dataset.tasks, network: "m.h5")
+    try own.check(fits: dataset, network: "m.h5")
   }
 
   @Test(.enabled(if: !Device.cudaIsAvailable, "this machine has CUDA"))

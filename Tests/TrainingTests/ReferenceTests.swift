@@ -16,7 +16,7 @@ import Training
     let network = try run.network()
     let batch = try run.source.batch(0)
     let images = try Tensor(batch.images, shape: [2, 65, 65, 3])
-    let predictions = try network.predictions(
+    let predictions = try DenseEngine(network).predictions(
       for: network.normalized(images), training: true, using: nil)
     for (task, prediction) in zip(reference.tasks, predictions) {
       let published = try run.expected.floats("losses/predictions/" + task)
@@ -25,7 +25,7 @@ import Training
     }
 
     let (scores, empty) = try scoreImportance(
-      of: run.network(), tasks: run.tasks, on: run.source,
+      with: DenseEngine(run.network()), tasks: run.tasks, on: run.source,
       settings: ScoringSettings(criterion: .static, batches: 1), progress: { _ in })
     for task in scores {
       let published = try run.expected.doubles("losses/" + task.task)[0]
@@ -40,7 +40,7 @@ import Training
     let run = try ReferenceRun(reference)
     var progress: [Int] = []
     let (scores, _) = try scoreImportance(
-      of: run.network(), tasks: run.tasks, on: run.source,
+      with: DenseEngine(run.network()), tasks: run.tasks, on: run.source,
       settings: ScoringSettings(criterion: criterion, batches: 2),
       progress: { progress.append($0) })
     #expect(progress == [1, 2])

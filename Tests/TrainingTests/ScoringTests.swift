@@ -2,6 +2,7 @@
 
 import Artifacts
 import Datasets
+import Graphs
 import Networks
 import Sparsity
 import TestSupport
@@ -23,9 +24,9 @@ import Training
   @Test func aTaskScoresTheBackboneAndItsOwnHead() throws {
     try withScenes(4, tasks: [.seg, .sn, .depth]) { dataset in
       let network = try smallNetwork(dataset)
-      let prunable = prunableNetwork(of: network.architecture)
+      let prunable = prunableNetwork(of: network.graph)
       #expect(prunable.tasks == ["seg", "sn", "depth"])
-      #expect(prunable.layers.map(\.name) == network.architecture.prunable.map(\.name))
+      #expect(prunable.layers.map(\.name) == network.graph.prunable.map(\.name))
       for (index, task) in try scores(dataset).scores.enumerated() {
         let layers = prunable.layers(ofTask: index)
         #expect(try task.scores.map(\.name) == layers.map(\.name))
@@ -43,7 +44,8 @@ import Training
       let network = try smallNetwork(dataset)
       let before = try network.snapshot().parameters
       _ = try scoreImportance(
-        of: network, tasks: TaskSet(dataset.tasks), on: sequential(dataset, batchSize: 2),
+        with: DenseEngine(network), tasks: TaskSet(dataset.tasks),
+        on: sequential(dataset, batchSize: 2),
         settings: ScoringSettings(criterion: .static, batches: 2, seed: 1),
         progress: { _ in })
       #expect(try network.snapshot().parameters == before)

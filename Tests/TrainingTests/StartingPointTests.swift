@@ -1,22 +1,26 @@
 // Where a network's weights come from, and which masks belong to them.
 
 import Artifacts
+import Graphs
 import Networks
 import TestSupport
 import Testing
 import Training
 
 @Suite struct StartingPointTests {
-  private let architecture = Architecture(
+  private static let settings = SceneNet(
     stages: [1, 1, 1, 1], width: 2, headWidth: 3, dropout: 0.5,
-    heads: [.init(task: "seg", channels: 4)])
+    heads: [Head(task: "seg", channels: 4)])
+  private let architecture: Architecture
+
+  init() throws { architecture = try Architecture(Self.settings) }
 
   private func start(seed: UInt64 = 5) throws -> StartingPoint {
     try StartingPoint.drawing(architecture, seed: seed, on: .cpu)
   }
 
   private func allKept(_ architecture: Architecture) -> [Mask] {
-    architecture.prunable.map {
+    architecture.graph.prunable.map {
       Mask($0.name, shape: $0.shape, [UInt8](repeating: 1, count: $0.count))
     }
   }
@@ -33,7 +37,7 @@ import Training
         path,
         MasksHeader(
           arbiter: "union", distribution: "global", sparsityTarget: nil, sparsity: 0, keepRatio: 1,
-          architecture: architecture.json(), modelDigest: digest ?? start().modelDigest, seed: nil),
+          architecture: architecture.json, modelDigest: digest ?? start().modelDigest, seed: nil),
         masks: (masks ?? allKept(architecture)).map(MaskSlice.init), taskMasks: [],
         layers: LayerTable(rows: []),
         provenance: Provenance(createdBy: "t", command: "t", seed: recordedSeed))
@@ -65,10 +69,10 @@ import Training
       let file = try ModelFile(opening: folder + "/model.h5")
       let loaded = try StartingPoint.loading(file, dropout: nil, on: .cpu)
       #expect(loaded.modelDigest == drawn.modelDigest && loaded.step == 9)
-      #expect(Set(loaded.masks.map(\.name)) == Set(architecture.prunable.map(\.name)))
+      #expect(Set(loaded.masks.map(\.name)) == Set(architecture.graph.prunable.map(\.name)))
       #expect(loaded.network.architecture == architecture)
       let calm = try StartingPoint.loading(file, dropout: 0.25, on: .cpu)
-      #expect(calm.network.architecture.dropout == 0.25)
+      #expect(try calm.network.architecture == architecture.with(dropout: 0.25))
       #expect(calm.modelDigest == drawn.modelDigest)
     }
   }
@@ -77,7 +81,7 @@ import Training
     try withMasks { masks in
       let again = try StartingPoint.redrawing(for: masks, dropout: 0, on: .cpu)
       #expect(try again.modelDigest == start().modelDigest)
-      #expect(again.network.architecture.dropout == 0)
+      #expect(try again.network.architecture == architecture.with(dropout: 0))
       try again.check(masks, allowingOtherWeights: false)
     }
   }

@@ -9,13 +9,13 @@ import Torch
 import Training
 
 @Suite struct TrainerTests {
-  private func weights(_ network: SceneNet) throws -> [NamedArray] {
+  private func weights(_ network: Network) throws -> [NamedArray] {
     try network.snapshot().parameters
   }
 
   /// Masks that keep every third weight of every layer.
-  private func everyThird(_ network: SceneNet) -> [Mask] {
-    network.architecture.prunable.map { layer in
+  private func everyThird(_ network: Network) -> [Mask] {
+    network.graph.prunable.map { layer in
       Mask(layer.name, shape: layer.shape, (0..<layer.count).map { $0 % 3 == 0 ? 1 : 0 })
     }
   }

@@ -24,13 +24,13 @@ import Training
     let source = try BatchSource(
       dataset, batchSize: 2, order: .shuffled, augments: true, crop: nil, seed: 4)
     let trainer = try Trainer(
-      network, tasks: TaskSet(dataset.tasks), on: source,
+      DenseEngine(network), tasks: TaskSet(dataset.tasks), on: source,
       masks: isDynamic ? randomMasks(of: network, sparsity: 0.8, seed: 1) : [],
       settings: settings)
     return TrainingRun(
       trainer,
       RunPlan(
-        output: folder + "/model.h5", architecture: try network.architecture.json(),
+        output: folder + "/model.h5", architecture: network.architecture.json,
         stepsBefore: 100, provenance: someProvenance, settings: options, checkpointEvery: every,
         validateEvery: validateEvery, keepsBest: validateEvery != nil))
   }
@@ -160,14 +160,14 @@ import Training
       func makeRun(_ name: String) throws -> TrainingRun {
         let network = try smallNetwork(dataset, dropout: 0)
         let trainer = try Trainer(
-          network, tasks: TaskSet(dataset.tasks),
+          DenseEngine(network), tasks: TaskSet(dataset.tasks),
           on: BatchSource(
             dataset, batchSize: 1, order: .sequential, augments: false, crop: nil, seed: 4),
           masks: [], settings: settings(steps: 6, rate: 1e-3))
         return TrainingRun(
           trainer,
           RunPlan(
-            output: folder + "/" + name, architecture: try network.architecture.json(),
+            output: folder + "/" + name, architecture: network.architecture.json,
             stepsBefore: 0, provenance: someProvenance, settings: [:]))
       }
       #expect(try makeRun("whole.h5").run { _ in })

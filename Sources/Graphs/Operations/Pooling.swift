@@ -129,6 +129,9 @@ extension Reduce: OperationSettings {
     guard !axes.isEmpty, Set(axes).count == axes.count else {
       throw GraphError(node, "needs axes, each once")
     }
+    guard kind == .mean || axes.sorted() == [2, 3] else {
+      throw GraphError(node, "takes maxima over the axes 2 and 3 only")
+    }
   }
 
   public func shape(of inputs: [Shape]) throws -> Shape {

@@ -1,51 +1,40 @@
-// SceneNet: sizes, modes, and who depends on whose weights.
+// Networks by the dense engine: sizes, modes, and who depends on whose weights.
 
+import Graphs
 import Networks
 import TestSupport
 import Testing
 import Torch
 
-@Suite struct OutputSizeTests {
-  @Test func theStemAndPoolingHaveTheSizesThatAreFormulated() throws {
-    for length in 1...40 {
-      let image = try Tensor.full(1, shape: [1, 1, length, 3])
-      let stem = try image.convolved(Tensor.full(1, shape: [1, 1, 7, 7]), stride: 2, padding: 3)
-      #expect(stem.shape[2] == Architecture.outputSize(of: length, stride: 2))
-      let pooled = try stem.maxPooled(kernel: 3, stride: 2, padding: 1, ceilMode: true)
-      #expect(pooled.shape[2] == Architecture.outputSize(of: length, stride: 4))
-      let strided = try pooled.convolved(Tensor.full(1, shape: [1, 1, 1, 1]), stride: 2)
-      #expect(strided.shape[2] == Architecture.outputSize(of: length, stride: 8))
-    }
-  }
-
+@Suite struct PredictionSizeTests {
   @Test(arguments: [(1, 1), (16, 9), (33, 64), (65, 65), (96, 128), (47, 30), (71, 8)])
-  func predictionsHaveTheSizeThatIsFormulated(height: Int, width: Int) throws {
-    let network = try SceneNet(smallArchitecture, seed: 1)
+  func everyValueHasTheShapeThatTheGraphGivesIt(height: Int, width: Int) throws {
+    let network = try Network(smallArchitecture(), seed: 1)
     let predictions = try withoutGradients {
-      try network.predictions(
+      try DenseEngine(network).predictions(
         for: randomImages([2, 3, height, width]), training: false, using: nil)
     }
-    let size = [height, width].map { Architecture.outputSize(of: $0, stride: 8) }
-    #expect(predictions.map(\.shape) == [[2, 5] + size, [2, 1] + size])
+    let shapes = try network.graph.predictionShapes(for: Extent(height, width))
+    #expect(predictions.map(\.shape) == shapes.map { [2] + $0 })
   }
 }
 
-@Suite struct SceneNetTests {
+@Suite struct NetworkTests {
   private func predict(
-    _ network: SceneNet, training: Bool, dropout: UInt64? = nil, images: UInt64 = 0
+    _ network: Network, training: Bool, dropout: UInt64? = nil, images: UInt64 = 0
   ) throws -> [[Float]] {
     let streams = dropout.map { DropoutStreams(RandomStream(seed: $0, .dropoutInTraining)) }
-    return try network.predictions(
+    return try DenseEngine(network).predictions(
       for: randomImages([2, 3, 40, 56], seed: images), training: training, using: streams
     ).map { try $0.array() }
   }
 
-  private func statistics(_ network: SceneNet) throws -> [[Float]] {
+  private func statistics(_ network: Network) throws -> [[Float]] {
     try network.buffers.map { try $0.tensor.array() }
   }
 
   @Test func trainingMovesTheRunningStatisticsAndEvaluationDoesNot() throws {
-    let network = try SceneNet(smallArchitecture, seed: 1)
+    let network = try Network(smallArchitecture(), seed: 1)
     let before = try statistics(network)
     let evaluated = try predict(network, training: false)
     #expect(try statistics(network) == before)
@@ -56,7 +45,7 @@ import Torch
   }
 
   @Test func dropoutFollowsItsSeedInTrainingOnly() throws {
-    let network = try SceneNet(smallArchitecture, seed: 1)
+    let network = try Network(smallArchitecture(), seed: 1)
     let once = try predict(network, training: true, dropout: 3)
     #expect(try predict(network, training: true, dropout: 3) == once)
     #expect(try predict(network, training: true, dropout: 4) != once)
@@ -66,11 +55,11 @@ import Torch
   }
 
   @Test func anImageIsPredictedTheSameInAnyCompany() throws {
-    let network = try SceneNet(smallArchitecture, seed: 1)
+    let network = try Network(smallArchitecture(), seed: 1)
     let images = try randomImages([3, 3, 40, 56])
-    let together = try network.predictions(for: images, training: false, using: nil)
+    let together = try DenseEngine(network).predictions(for: images, training: false, using: nil)
     for index in 0..<3 {
-      let alone = try network.predictions(
+      let alone = try DenseEngine(network).predictions(
         for: images.selecting([index], along: 0), training: false, using: nil)
       for (a, b) in zip(together, alone) {
         #expect(
@@ -81,15 +70,15 @@ import Torch
   }
 
   @Test func aTasksPredictionDependsOnTheBackboneAndItsOwnHeadAlone() throws {
-    let network = try SceneNet(smallArchitecture, seed: 1)
-    let predictions = try network.predictions(
+    let network = try Network(smallArchitecture(), seed: 1)
+    let predictions = try DenseEngine(network).predictions(
       for: randomImages([2, 3, 40, 56]), training: true, using: nil)
-    let parameters = network.parameters
+    let parameters = network.weights
     for (task, prediction) in predictions.enumerated() {
       let gradients = try prediction.sum().gradients(
         of: parameters.map(\.tensor), retainGraph: task == 0)
-      for (parameter, gradient) in zip(parameters.map(\.description), gradients) {
-        let reaches = parameter.owner == .backbone || parameter.owner == .head(task)
+      for (parameter, gradient) in zip(parameters.map(\.parameter), gradients) {
+        let reaches = parameter.owners.contains(task)
         #expect((gradient != nil) == reaches, "\(parameter.name)")
         #expect(gradient.map(\.shape) == (reaches ? parameter.shape : nil))
       }
@@ -97,43 +86,43 @@ import Torch
   }
 
   @Test func aHeadIsTheSumOfItsBranches() throws {
-    let architecture = smallArchitecture
+    let architecture = try smallArchitecture()
     var (parameters, buffers) = try zeroWeights(architecture)
     for branch in 0..<4 {
       let value = Double(1 << branch)
       parameters["task1_fc1_c\(branch).conv3.bias"] = try Tensor.full(value, shape: [5])
     }
-    let network = try SceneNet(architecture, parameters: parameters, buffers: buffers)
+    let network = try Network(architecture, parameters: parameters, buffers: buffers)
     let predictions = try predict(network, training: false)
     #expect(Set(predictions[0]) == [15])
     #expect(Set(predictions[1]) == [0])
     buffers = [:]
     #expect(throws: NetworkError.self) {
-      try SceneNet(architecture, parameters: parameters, buffers: buffers)
+      try Network(architecture, parameters: parameters, buffers: buffers)
     }
   }
 
   @Test func parametersKeepTheirOrderAndValues() throws {
-    let network = try SceneNet(smallArchitecture, seed: 1)
+    let network = try Network(smallArchitecture(), seed: 1)
     let tensors = Dictionary(
-      uniqueKeysWithValues: network.parameters.map { ($0.description.name, $0.tensor) })
+      uniqueKeysWithValues: network.weights.map { ($0.name, $0.tensor) })
     let buffers = Dictionary(
       uniqueKeysWithValues: network.buffers.map { ($0.name, $0.tensor) })
-    let copy = try SceneNet(smallArchitecture, parameters: tensors, buffers: buffers)
-    #expect(copy.parameters.map(\.description) == smallArchitecture.parameters)
-    for (a, b) in zip(network.parameters, copy.parameters) {
+    let copy = try Network(smallArchitecture(), parameters: tensors, buffers: buffers)
+    #expect(try copy.weights.map(\.parameter) == smallArchitecture().graph.parameters)
+    for (a, b) in zip(network.weights, copy.weights) {
       #expect(try a.tensor.array(of: Float.self) == b.tensor.array())
     }
   }
 
   @Test func aMissingOrMisshapedParameterIsNamed() throws {
-    let weights = try zeroWeights(smallArchitecture)
+    let weights = try zeroWeights(smallArchitecture())
     let name = "backbone.ds.2.0.weight"
     func error(_ tensor: Tensor?) -> NetworkError? {
       var parameters = weights.parameters
       parameters[name] = tensor
       return #expect(throws: NetworkError.self) {
-        try SceneNet(smallArchitecture, parameters: parameters, buffers: weights.buffers)
+        try Network(smallArchitecture(), parameters: parameters, buffers: weights.buffers)
       }
     }
     #expect(error(nil)?.description == "\(name): missing")
@@ -143,10 +132,10 @@ import Torch
   }
 
   @Test func imagesWithoutThreeChannelsAreAnError() throws {
-    let network = try SceneNet(smallArchitecture, seed: 1)
+    let network = try Network(smallArchitecture(), seed: 1)
     let images = try randomImages([1, 4, 32, 32])
     #expect(throws: TorchError.self) {
-      try network.predictions(for: images, training: false, using: nil)
+      try DenseEngine(network).predictions(for: images, training: false, using: nil)
     }
   }
 }

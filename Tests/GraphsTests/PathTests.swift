@@ -1,13 +1,18 @@
 // Paths from the image to the predictions, under masks that cut them.
 
-import Networks
+import Graphs
 import TestSupport
 import Testing
 
 @Suite struct PathTests {
-  private let architecture = Architecture(
-    stages: [1, 2, 1, 1], width: 2, headWidth: 3, dropout: 0,
-    heads: [.init(task: "a", channels: 2), .init(task: "b", channels: 1)])
+  private let graph: Graph
+
+  init() throws {
+    graph = try SceneNet(
+      stages: [1, 2, 1, 1], width: 2, headWidth: 3, dropout: 0,
+      heads: [Head(task: "a", channels: 2), Head(task: "b", channels: 1)]
+    ).graph()
+  }
 
   /// The tasks without a path when every weight is kept but those for which `drop` holds, of whose
   /// position in its layer out, in, row and column are given.
@@ -15,7 +20,7 @@ import Testing
     dropping drop: (_ name: String, _ out: Int, _ in: Int) -> Bool
   ) throws -> [String] {
     var masks: [String: ArraySlice<UInt8>] = [:]
-    for layer in architecture.prunable {
+    for layer in graph.prunable {
       let kernel = layer.shape[2] * layer.shape[3]
       masks[layer.name] =
         (0..<layer.count).map { weight in
@@ -23,7 +28,7 @@ import Testing
           return drop(layer.name, out, input) ? 0 : 1
         }[...]
     }
-    return try architecture.tasksWithoutPath(masks)
+    return try graph.tasksWithoutPath(masks)
   }
 
   @Test func wholeAndEmptyNetworks() throws {
@@ -80,20 +85,20 @@ import Testing
 
   @Test func aSingleTapIsEnough() throws {
     var masks: [String: ArraySlice<UInt8>] = [:]
-    for layer in architecture.prunable {
+    for layer in graph.prunable {
       var mask = [UInt8](repeating: 0, count: layer.count)
       // From the last input channel to the last output channel.
       mask[layer.count - 1] = 1
       masks[layer.name] = mask[...]
     }
-    #expect(try architecture.tasksWithoutPath(masks) == [])
+    #expect(try graph.tasksWithoutPath(masks) == [])
   }
 
   @Test func masksMustFit() throws {
-    #expect(throws: NetworkError.self) { try architecture.tasksWithoutPath([:]) }
-    #expect(throws: NetworkError.self) {
-      try architecture.tasksWithoutPath(
-        Dictionary(uniqueKeysWithValues: architecture.prunable.map { ($0.name, [1]) }))
+    #expect(throws: GraphError.self) { try graph.tasksWithoutPath([:]) }
+    #expect(throws: GraphError.self) {
+      try graph.tasksWithoutPath(
+        Dictionary(uniqueKeysWithValues: graph.prunable.map { ($0.name, [1]) }))
     }
   }
 }
