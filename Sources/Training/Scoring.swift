@@ -12,10 +12,13 @@ public func prunableNetwork(of architecture: Architecture) -> PrunableNetwork {
   PrunableNetwork(
     tasks: architecture.heads.map(\.task),
     layers: architecture.prunable.map { parameter in
-      let task: Int? = if case .head(let index) = parameter.owner { index } else { nil }
+      let owners =
+        if case .head(let index) = parameter.owner { [index] } else {
+          Array(architecture.heads.indices)
+        }
       return PrunableLayer(
-        name: parameter.name, shape: parameter.shape, task: task,
-        isProjection: parameter.isProjection)
+        name: parameter.name, shape: parameter.shape, owners: owners,
+        isOnMainPath: !parameter.isProjection)
     })
 }
 
@@ -26,7 +29,7 @@ extension PrunableNetwork {
       tasks: [PrunableNetwork.jointTask],
       layers: layers.map {
         PrunableLayer(
-          name: $0.name, shape: $0.shape, task: nil, isProjection: $0.isProjection)
+          name: $0.name, shape: $0.shape, owners: [0], isOnMainPath: $0.isOnMainPath)
       })
   }
 
