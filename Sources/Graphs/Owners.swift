@@ -50,12 +50,3 @@ struct Owners {
     }
   }
 }
-
-extension Parameter.Role {
-  fileprivate var isWeight: Bool {
-    switch self {
-    case .convolution, .transposedConvolution, .linear: true
-    default: false
-    }
-  }
-}

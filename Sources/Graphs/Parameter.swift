@@ -30,13 +30,9 @@ public struct Parameter: Equatable, Sendable {
 
   public var count: Int { shape.reduce(1, *) }
 
-  /// Weights of convolutions and linear layers are pruned; biases and normalisation stay dense.
-  public var isPrunable: Bool {
-    switch role {
-    case .convolution, .transposedConvolution, .linear: true
-    case .bias, .normalizationWeight, .normalizationBias, .constant: false
-    }
-  }
+  /// Weights of convolutions and linear layers are pruned, where a task needs them; biases and
+  /// normalisation stay dense.
+  public var isPrunable: Bool { role.isWeight && !owners.isEmpty }
 }
 
 /// A tensor that training does not learn: running statistics and constants.
@@ -56,6 +52,14 @@ public enum InitialValues: Equatable, Sendable {
 }
 
 extension Parameter.Role {
+  /// Whether it is multiplied with what the layers before give.
+  var isWeight: Bool {
+    switch self {
+    case .convolution, .transposedConvolution, .linear: true
+    case .bias, .normalizationWeight, .normalizationBias, .constant: false
+    }
+  }
+
   /// As PyTorch's layers begin: Kaiming-uniform with a = √5 (He et al. 2015), biases within
   /// ±1/√fan-in.
   func initialValues(_ shape: [Int]) -> InitialValues {

@@ -212,18 +212,15 @@ public struct DynamicMasks: Sendable {
     }
   }
 
-  /// Grows what the tasks voted for: shared weights as the arbiter says, a head's as its task does.
+  /// Grows what the tasks voted for, as the arbiter decides.
   ///
-  /// - Parameters:
-  ///   - required: tasks that must want a shared weight.
-  ///   - voters: the number of tasks, at most 255.
-  /// - Returns: the number of weights grown, and the tasks' agreement: over the backbone, the
-  ///   weights that all want over those that any wants; NaN for a single task.
-  public mutating func grow(required: Int, of voters: Int) -> (grown: Int, agreement: Double) {
+  /// - Returns: the number of weights grown, and the tasks' agreement: among shared weights, those
+  ///   that all owners want over those that any wants; NaN where none is wanted.
+  public mutating func grow(_ arbiter: Arbiter) -> (grown: Int, agreement: Double) {
     var (grown, all, any) = (0, 0, 0)
     for (index, layer) in network.layers.enumerated() where !votes[index].isEmpty {
-      let isShared = layer.task == nil
-      let needed = isShared ? required : 1
+      let owners = layer.owners.count
+      let required = arbiter.requiredVotes(ofOwners: owners)
       let counts = masks[index].withUnsafeMutableBufferPointer { mask in
         votes[index].withUnsafeMutableBufferPointer { votes in
           nonisolated(unsafe) let (mask, votes) = (mask, votes)
@@ -231,11 +228,11 @@ public struct DynamicMasks: Sendable {
             var counts = (grown: 0, all: 0, any: 0)
             for weight in range where votes[weight] > 0 {
               // Absent weights only are wanted.
-              if votes[weight] >= needed {
+              if votes[weight] >= required {
                 mask[weight] = 1
                 counts.grown += 1
               }
-              counts.all += votes[weight] == voters ? 1 : 0
+              counts.all += votes[weight] == owners ? 1 : 0
               counts.any += 1
               votes[weight] = 0
             }
@@ -245,10 +242,10 @@ public struct DynamicMasks: Sendable {
       }
       for count in counts {
         grown += count.grown
-        all += isShared ? count.all : 0
-        any += isShared ? count.any : 0
+        all += layer.isShared ? count.all : 0
+        any += layer.isShared ? count.any : 0
       }
     }
-    return (grown, voters > 1 ? Double(all) / Double(any) : .nan)
+    return (grown, Double(all) / Double(any))
   }
 }

@@ -1,5 +1,5 @@
-// Floors: every layer keeps some of its weights, whatever the tasks want. This needs every weight's
-// exact rank within its layer.
+// Floors: every layer keeps some of its weights, whatever their scores. This needs every weight's
+// exact critical keep ratio.
 
 import Torch
 
@@ -25,10 +25,8 @@ func cutAboveFloors(
       of: scores(task), scopes: network.scopes(ofTask: task, settings.distribution))
     for (index, cut) in cuts.enumerated() {
       tasks[index].append(
-        cut.threshold.map { threshold in
-          chosen(ratios, upTo: threshold) {
-            cut.mask[network.place(ofWeight: $0, inTask: task)]
-          }
+        cut.threshold.map {
+          taskMask(of: ratios, upTo: $0, merged: cut.mask, network, ofTask: task)
         } ?? ratios.map { _ in 0 })
     }
   }
@@ -40,23 +38,28 @@ func cutAboveFloors(
   return (masks, floors)
 }
 
-/// The mask of the ratios below a threshold; of those at it, what `merged` says of a weight.
-private func chosen(
-  _ ratios: [KeepRatio], upTo threshold: UInt32, _ merged: @Sendable (Int) -> UInt8
+/// A task's mask of the ratios below a threshold; of those at it, it has what the merged mask has.
+private func taskMask(
+  of ratios: [KeepRatio], upTo threshold: UInt32, merged: [UInt8], _ network: PrunableNetwork,
+  ofTask task: Int
 ) -> [UInt8] {
-  [UInt8](unsafeUninitializedCapacity: ratios.count) { mask, initialized in
-    ratios.withUnsafeBufferPointer { ratios in
-      nonisolated(unsafe) let (ratios, mask) = (ratios, mask)
-      inParallel(ratios.indices) { range in
+  var mask = [UInt8](repeating: 0, count: ratios.count)
+  mask.withUnsafeMutableBufferPointer { mask in
+    nonisolated(unsafe) let mask = mask
+    for section in network.sections {
+      guard let own = section.range(inTask: task) else { continue }
+      inParallel(own) { range in
         for weight in range {
           let ratio = ratios[weight].raw
-          mask.initializeElement(
-            at: weight, to: ratio == threshold ? merged(weight) : ratio < threshold ? 1 : 0)
+          mask[weight] =
+            ratio == threshold
+            ? merged[section.range.lowerBound + weight - own.lowerBound]
+            : ratio < threshold ? 1 : 0
         }
       }
     }
-    initialized = ratios.count
   }
+  return mask
 }
 
 /// Every weight's exact critical keep ratio after the arbiter; `each` sees the tasks' own before it.
@@ -65,17 +68,34 @@ func mergedKeepRatios(
   scores: (_ task: Int) throws -> [Float],
   each: ([KeepRatio]) -> Void = { _ in }
 ) throws -> [KeepRatio] {
-  let votes = try settings.arbiter.requiredVotes(of: network.tasks.count)
-  var ballot = Ballot(count: network.sharedCount, votes: votes, never: KeepRatio.never)
-  var heads: [KeepRatio] = []
+  try settings.arbiter.check(tasks: network.tasks.count)
+  let columns = network.sections.map { section in
+    RatioColumns<KeepRatio>(
+      count: section.range.count,
+      votes: settings.arbiter.requiredVotes(ofOwners: section.owners.count))
+  }
   for task in network.tasks.indices {
     let critical = try criticalKeepRatios(
       of: scores(task), scopes: network.scopes(ofTask: task, settings.distribution))
-    ballot.enter(0..<network.sharedCount) { critical[$0] }
-    heads += critical[network.sharedCount...]
+    for (columns, section) in zip(columns, network.sections) {
+      guard let range = section.range(inTask: task) else { continue }
+      columns.enter { weights, ratios in
+        let start = range.lowerBound
+        _ = ratios.initialize(
+          fromContentsOf: critical[start + weights.lowerBound..<start + weights.upperBound])
+      }
+    }
     each(critical)
   }
-  return ballot.settled + heads
+  return [KeepRatio](unsafeUninitializedCapacity: network.count) { merged, initialized in
+    for (columns, section) in zip(columns, network.sections) {
+      columns.withDecided {
+        _ = UnsafeMutableBufferPointer(rebasing: merged[section.range])
+          .initialize(fromContentsOf: $0)
+      }
+    }
+    initialized = network.count
+  }
 }
 
 /// Lets every ratio keep the best weights of each layer, so many that none falls below a density.
@@ -89,7 +109,7 @@ private func layFloors(
   for layer in network.layers {
     let range = floors.count..<floors.count + layer.count
     let mask = critical[range].withKeys { select(layer.floor(density), of: $0) }.mask
-    for (weight, kept) in zip(range, mask) where kept == 1 { critical[weight] = .always }
+    for (weight, kept) in zip(range, mask) where kept == 1 { critical[weight] = .smallest }
     floors += mask
   }
   return floors

@@ -2,7 +2,7 @@
 
 /// A share of weights, in 0 < r ≤ 1, held as ⌈r · 2³²⌉ − 1. Ranks among fewer than 2³² weights stay
 /// distinct and in order.
-public struct KeepRatio: Comparable, Hashable, Sendable {
+public struct KeepRatio: Comparable, Hashable, BitwiseCopyable, Sendable {
   let raw: UInt32
 
   init(raw: UInt32) { self.raw = raw }
@@ -18,6 +18,9 @@ public struct KeepRatio: Comparable, Hashable, Sendable {
   }
 
   private static let unit = 4_294_967_296.0
+
+  /// The smallest there is: every ratio keeps a weight for which it is the critical one.
+  static let smallest = KeepRatio(raw: 0)
 
   public var value: Double { (Double(raw) + 1) / Self.unit }
 
@@ -70,7 +73,7 @@ extension PrunableNetwork {
     let kernel = ErdosRenyiKernel(shapes: layers.map(\.shape))
     var start = 0
     return layers.enumerated().compactMap { index, layer in
-      guard layer.task == nil || layer.task == task else { return nil }
+      guard layer.owners.contains(task) else { return nil }
       defer { start += layer.count }
       return RankingScope(
         start..<start + layer.count, kernel: distribution == .erk ? (kernel, index) : nil)

@@ -1,8 +1,6 @@
 // From the tasks' scores to masks: each task's own, and the merged network's. Scores are looked at
 // one task at a time.
 
-import Torch
-
 /// How much of the network stays.
 public enum KeepTarget: Equatable, Sendable {
   /// Every task keeps this share of its own network, in (0, 1]; what the merged network comes out
@@ -40,34 +38,11 @@ public struct MergedMasks: Sendable {
   }
 }
 
-/// The number of ones in a mask.
-func keptCount(_ mask: [UInt8]) -> Int { keptCount(mask[...]) }
-
-func keptCount(_ mask: ArraySlice<UInt8>) -> Int {
-  mask.withUnsafeBytes { bytes in
-    nonisolated(unsafe) let bytes = bytes
-    let words = bytes.count / 8
-    let counts = inParallel(0..<words) { range in
-      var count = 0
-      for word in range {
-        count &+= ones(bytes.loadUnaligned(fromByteOffset: 8 * word, as: UInt64.self))
-      }
-      return count
-    }
-    return counts.reduce(0, +) + bytes.dropFirst(8 * words).reduce(0) { $0 + Int($1) }
-  }
-}
-
-/// The number of ones among eight bytes that are 0 or 1: the product's highest byte is their sum.
-@inline(__always) func ones(_ bytes: UInt64) -> Int {
-  Int(truncatingIfNeeded: (bytes &* 0x0101_0101_0101_0101) >> 56)
-}
-
-/// How tasks' wishes become one mask.
+/// How tasks' rankings become one mask.
 public struct MergeSettings: Sendable {
   public var arbiter: Arbiter
   public var distribution: Distribution
-  /// Every layer keeps at least this share of its weights, in 0...1, whatever the tasks want.
+  /// Every layer keeps at least this share of its weights, in 0...1, whatever its scores.
   public var minimumLayerDensity: Double
 
   public init(
@@ -79,8 +54,9 @@ public struct MergeSettings: Sendable {
   }
 }
 
-/// Lets every task choose among its weights and the arbiter settle the shared ones, once for each
-/// target. The weights are ranked once for all targets, by bucket; beside a target's cut exactly.
+/// Lets every task choose among its weights and the arbiter decide about the shared ones, once for each
+/// target. The weights are ranked once for all targets, by bucket; beside a target's cut exactly. The
+/// masks are those of ``disparse(_:of:arbiter:distribution:target:)``, where the method reads plainly.
 ///
 /// - Parameter scores: the scores of a task's network, as ``PrunableNetwork/layers(ofTask:)`` lays it
 ///   out; called twice per task, so that one task's scores are held at a time.
@@ -93,7 +69,7 @@ public func merge(
 ) throws -> [MergedMasks] {
   for target in targets { try target.check() }
   try network.checkSize()
-  let votes = try settings.arbiter.requiredVotes(of: network.tasks.count)
+  try settings.arbiter.check(tasks: network.tasks.count)
   let sparsities = targets.compactMap(\.sparsity)
   func checked(_ task: Int) throws -> [Float] {
     try network.checked(scores(task), ofTask: task)
@@ -112,7 +88,7 @@ public func merge(
         checked(task), scopes: network.scopes(ofTask: task, settings.distribution),
         counts: network.counts(ofTask: task, settings.distribution, keeping: ratio))
     }
-    var merged = assembled(tasks, of: network, votes: votes)
+    var merged = mergedMask(tasks, of: network, by: settings.arbiter)
     if !floors.isEmpty { merged = arbitrate([merged[...], floors[...]], votes: 1) }
     return MergedMasks(network: network, merged: merged, tasks: tasks, keepRatio: ratio)
   }
@@ -169,10 +145,5 @@ extension PrunableNetwork {
       throw SparsityError("task \(tasks[task]): all scores are 0, so there is nothing to choose by")
     }
     return scores
-  }
-
-  /// Where a weight of a task's network lies among all weights.
-  func place(ofWeight weight: Int, inTask task: Int) -> Int {
-    weight < sharedCount ? weight : weight - sharedCount + heads[task].lowerBound
   }
 }

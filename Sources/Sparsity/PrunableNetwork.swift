@@ -4,60 +4,82 @@
 public struct PrunableLayer: Equatable, Sendable {
   public let name: String
   public let shape: [Int]
-  /// The task whose head it is in (0-based), or nil for the backbone that all tasks share.
-  public let task: Int?
-  /// Whether it lies on a shortcut beside the main path, so that its place in network order says
-  /// nothing about its depth.
-  public let isProjection: Bool
+  /// The tasks whose outputs its weights reach, counted from 0: at least one, ascending.
+  public let owners: [Int]
+  /// False for a layer beside the main path, as on a shortcut: its place in network order says nothing
+  /// about its depth.
+  public let isOnMainPath: Bool
 
-  public init(name: String, shape: [Int], task: Int?, isProjection: Bool = false) {
+  public init(name: String, shape: [Int], owners: [Int], isOnMainPath: Bool = true) {
     self.name = name
     self.shape = shape
-    self.task = task
-    self.isProjection = isProjection
+    self.owners = owners
+    self.isOnMainPath = isOnMainPath
   }
 
   public var count: Int { shape.reduce(1, *) }
+
+  /// Whether several tasks own its weights, so that they need an arbiter.
+  public var isShared: Bool { owners.count > 1 }
 }
 
-/// The prunable layers in network order. Laid end to end, the backbone's weights come first, then
-/// each task's head in task order; task k's own network is the backbone followed by head k.
+/// The prunable layers in network order, their weights laid end to end. Task k's own network is the
+/// layers that it owns, in the same order.
 public struct PrunableNetwork: Sendable {
   public let tasks: [String]
-  /// Backbone layers, then head by head.
   public let layers: [PrunableLayer]
-  /// Weights that all tasks share.
-  public let sharedCount: Int
-  /// Where each task's head lies among all weights.
-  public let heads: [Range<Int>]
-  public var count: Int { heads.last?.upperBound ?? sharedCount }
+  /// Weights of all layers.
+  public let count: Int
+  /// N_k by task.
+  private let counts: [Int]
+  let sections: [Section]
 
-  /// Orders `layers` as backbone first, then head by head, each in the given order.
   public init(tasks: [String], layers: [PrunableLayer]) {
     self.tasks = tasks
-    let shared = layers.filter { $0.task == nil }
-    sharedCount = shared.reduce(0) { $0 + $1.count }
-    var ordered = shared
-    var heads: [Range<Int>] = []
-    var start = sharedCount
-    for task in tasks.indices {
-      let head = layers.filter { $0.task == task }
-      let count = head.reduce(0) { $0 + $1.count }
-      heads.append(start..<start + count)
-      start += count
-      ordered += head
+    self.layers = layers
+    var count = 0
+    var counts = tasks.map { _ in 0 }
+    var sections: [Section] = []
+    for layer in layers {
+      let end = count + layer.count
+      if sections.last?.owners == layer.owners {
+        sections[sections.count - 1].range = sections[sections.count - 1].range.lowerBound..<end
+      } else {
+        sections.append(
+          Section(owners: layer.owners, range: count..<end, starts: layer.owners.map { counts[$0] })
+        )
+      }
+      count = end
+      for task in layer.owners { counts[task] += layer.count }
     }
-    self.layers = ordered
-    self.heads = heads
+    self.count = count
+    self.counts = counts
+    self.sections = sections
   }
 
   /// The layers of task k's network, in order.
   public func layers(ofTask task: Int) -> [PrunableLayer] {
-    layers.filter { $0.task == nil || $0.task == task }
+    layers.filter { $0.owners.contains(task) }
   }
 
   /// The number of weights N_k of task k's network.
-  public func count(ofTask task: Int) -> Int { sharedCount + heads[task].count }
+  public func count(ofTask task: Int) -> Int { counts[task] }
+}
+
+/// Consecutive layers with the same owners: weights that masks and votes treat alike.
+struct Section {
+  let owners: [Int]
+  /// Where its weights lie among all weights.
+  var range: Range<Int>
+  /// Where they start in each owner's network, in the owners' order.
+  let starts: [Int]
+
+  var isShared: Bool { owners.count > 1 }
+
+  /// Where its weights lie in the network of a task; nil when the task does not own them.
+  func range(inTask task: Int) -> Range<Int>? {
+    owners.firstIndex(of: task).map { starts[$0]..<starts[$0] + range.count }
+  }
 }
 
 /// The slice of `values` that belongs to each of `layers`, which lie end to end.

@@ -12,11 +12,9 @@ import Torch
 public func prunableNetwork(of graph: Graph) -> PrunableNetwork {
   PrunableNetwork(
     tasks: graph.tasks,
-    layers: graph.prunable.map { parameter in
+    layers: graph.prunable.map {
       PrunableLayer(
-        name: parameter.name, shape: parameter.shape,
-        task: parameter.owners.count == 1 ? parameter.owners[0] : nil,
-        isProjection: !parameter.isOnMainPath)
+        name: $0.name, shape: $0.shape, owners: $0.owners, isOnMainPath: $0.isOnMainPath)
     })
 }
 
@@ -27,7 +25,7 @@ extension PrunableNetwork {
       tasks: [PrunableNetwork.jointTask],
       layers: layers.map {
         PrunableLayer(
-          name: $0.name, shape: $0.shape, task: nil, isProjection: $0.isProjection)
+          name: $0.name, shape: $0.shape, owners: [0], isOnMainPath: $0.isOnMainPath)
       })
   }
 

@@ -169,9 +169,6 @@ extension Trainer {
     return Update(rate: rate, dropped: dropped, densityBefore: before)
   }
 
-  /// The tasks whose gradients are asked for growth: all of them, or their weighted sum.
-  private var voters: Int { settings.dynamic?.joint == true ? 1 : tasks.descriptions.count }
-
   /// The step's own gradient, by parameter, from a backward pass per task: the sum's gradient is the sum
   /// of theirs. Each task votes for what it wants to grow; who has no gradient does not vote.
   private func gradientsAndVotes(_ losses: [Tensor?]) throws -> [Tensor?] {
@@ -188,7 +185,7 @@ extension Trainer {
       guard let loss else { continue }
       let gradients = try loss.gradients(of: parameters, retainGraph: task != last)
       try withoutGradients {
-        for (index, layer) in layers.enumerated() where layer.task == nil || layer.task == task {
+        for (index, layer) in layers.enumerated() where layer.owners.contains(task) {
           guard let gradient = gradients[places[index]] else { continue }
           try gradient.withWeightOrder { dynamic?.vote(inLayer: index, gradients: $0) }
         }
@@ -208,8 +205,7 @@ extension Trainer {
   /// Grown weights start at 0 with moments of 0: absent weights have no others.
   private func grow(_ update: Update) throws {
     guard let arbiter = settings.dynamic?.arbiter else { return }
-    let required = try arbiter.requiredVotes(of: voters)
-    guard let (grown, agreement) = dynamic?.grow(required: required, of: voters) else { return }
+    guard let (grown, agreement) = dynamic?.grow(arbiter) else { return }
     try dynamic?.mask(network)
     record(update, grown: grown, agreement: agreement)
   }
@@ -232,7 +228,7 @@ extension DynamicMasks {
     let whole = prunableNetwork(of: network.graph)
     let prunable = settings.joint ? whole.joint : whole
     // Joint growth has one voter.
-    if !settings.joint { _ = try settings.arbiter.requiredVotes(of: prunable.tasks.count) }
+    if !settings.joint { try settings.arbiter.check(tasks: prunable.tasks.count) }
     let byName = Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0.values) })
     guard prunable.tasks.count <= Int(UInt8.max) else {
       throw SparsityError("\(prunable.tasks.count) tasks are too many to vote on growth")

@@ -237,7 +237,7 @@ struct MergeMasks: ParsableCommand {
     let network = masks.network
     var lines: [String] = []
     if network.tasks.count > 1 {
-      let backbone = agreement.layers.filter { $0.layer.task == nil }
+      let backbone = agreement.layers.filter(\.layer.isShared)
       let rows = backbone.map { row in
         [row.layer.name, Format.percent(row.density)] + row.taskDensities.map(Format.percent)
           + [row.iou.isNaN ? "–" : Format.fixed(row.iou, 3)]

@@ -6,9 +6,9 @@ import Testing
 @Suite struct AgreementTests {
   /// Masks that two tasks choose by themselves: each keeps exactly half of its 12 weights.
   private func masks(_ a: [Float], _ b: [Float]) throws -> MergedMasks {
-    let layers = (1...3).map { PrunableLayer(name: "backbone.\($0)", shape: [3], task: nil) }
+    let layers = (1...3).map { PrunableLayer(name: "backbone.\($0)", shape: [3], owners: [0, 1]) }
     let heads = ["a", "b"].enumerated().map {
-      PrunableLayer(name: "\($1).head", shape: [3, 1], task: $0)
+      PrunableLayer(name: "\($1).head", shape: [3, 1], owners: [$0])
     }
     return try merge(
       [a, b], of: PrunableNetwork(tasks: ["a", "b"], layers: layers + heads),
@@ -65,7 +65,7 @@ import Testing
     let (a, b): ([Float], [Float]) = ([1, 1, 0, 0, 0, 1, 1, 1, 0], [1, 1, 0, 1, 0, 0, 1, 0, 1])
     func watershed(projection: Int) throws -> String? {
       let layers = (0..<3).map {
-        PrunableLayer(name: "\($0)", shape: [3], task: nil, isProjection: $0 == projection)
+        PrunableLayer(name: "\($0)", shape: [3], owners: [0, 1], isOnMainPath: $0 != projection)
       }
       let network = PrunableNetwork(tasks: ["a", "b"], layers: layers)
       let masks = try merge([a, b], of: network, target: .keepRatio(5.0 / 9))
@@ -73,5 +73,23 @@ import Testing
     }
     #expect(try watershed(projection: 1) == "2")
     #expect(try watershed(projection: 2) == "1")
+  }
+
+  @Test func onlyOwnersAgreeAboutAWeight() throws {
+    // Owned by all three tasks, by a and c, by b and c, and by a alone.
+    let owners = [[0, 1, 2], [0, 2], [1, 2], [0]]
+    let network = PrunableNetwork(
+      tasks: ["a", "b", "c"],
+      layers: owners.map { PrunableLayer(name: "\($0)", shape: [2], owners: $0) })
+    let masks = try merge(
+      [[3, 1, 4, 0, 2, 0], [9, 0, 8, 0], [3, 1, 0, 4, 0, 2]], of: network, target: .keepRatio(0.5))
+    #expect(masks.tasks == [[1, 0, 1, 0, 1, 0], [1, 0, 1, 0], [1, 0, 0, 1, 0, 1]])
+    #expect(masks.merged == [1, 0, 1, 1, 1, 1, 1, 0])
+    let agreement = Agreement(of: masks)
+    #expect(agreement.layers[..<3].map(\.iou) == [1, 0, 0] && agreement.layers[3].iou.isNaN)
+    #expect(agreement.layers[1].taskDensities[1].isNaN)
+    #expect(agreement.layers.map { $0.taskDensities[2] }[..<3] == [0.5, 0.5, 0.5])
+    #expect(agreement.totalIoU == 1.0 / 5 && agreement.taskShares == [0.5, 0.5, 0.5])
+    #expect(agreement.watershed?.owners == [0, 2])
   }
 }

@@ -19,19 +19,29 @@ import Testing
     }
   }
 
-  @Test func votesFollowFromTheNumberOfTasks() throws {
-    for tasks in 1...6 {
-      #expect(try Arbiter.union.requiredVotes(of: tasks) == 1)
-      #expect(try Arbiter.intersection.requiredVotes(of: tasks) == tasks)
-      let majority = try Arbiter.majority.requiredVotes(of: tasks)
-      #expect(2 * majority > tasks && 2 * (majority - 1) <= tasks)
-      #expect(try Arbiter.atLeast(tasks).requiredVotes(of: tasks) == tasks)
-      for votes in [tasks + 1, .max] {
-        #expect(throws: SparsityError.self) {
-          try Arbiter.atLeast(votes).requiredVotes(of: tasks)
+  @Test func votesFollowFromTheNumberOfOwners() throws {
+    for owners in 1...6 {
+      #expect(Arbiter.union.requiredVotes(ofOwners: owners) == 1)
+      #expect(Arbiter.intersection.requiredVotes(ofOwners: owners) == owners)
+      let majority = Arbiter.majority.requiredVotes(ofOwners: owners)
+      #expect(2 * majority > owners && 2 * (majority - 1) <= owners)
+      for votes in [1, owners, owners + 1, .max] {
+        let arbiter = Arbiter.atLeast(votes)
+        #expect(arbiter.requiredVotes(ofOwners: owners) == min(votes, owners))
+        if votes > owners {
+          #expect(throws: SparsityError.self) { try arbiter.check(tasks: owners) }
+        } else {
+          try arbiter.check(tasks: owners)
         }
       }
     }
+  }
+
+  @Test func aColumnOfRatiosIsDecidedByItsOrder() {
+    let column = [4, 1, 3, 2].map { KeepRatio(rank: $0, of: 4) }
+    func decided(_ arbiter: Arbiter) -> Double { arbiter.decide(column).value }
+    #expect(decided(.union) == 0.25 && decided(.intersection) == 1)
+    #expect(decided(.majority) == 0.75 && decided(.atLeast(2)) == 0.5)
   }
 
   @Test func unionKeepsWhatAnyTaskKeepsAndIntersectionWhatAllKeep() {
@@ -52,13 +62,10 @@ import Testing
     // Without ties a sparsity's cut is one keep ratio for all tasks, so what the ranking gives must
     // be what the vote over masks {critical ≤ ratio} gives.
     for example in try RandomNetwork.many(16) {
-      let network = example.network
       for arbiter in example.arbiters {
-        let votes = try arbiter.requiredVotes(of: network.tasks.count)
         for sparsity in [0.1, 0.5, 0.9] {
           let masks = try example.merged(arbiter, .sparsity(sparsity))
-          let vote = arbitrate(masks.tasks.map { $0[..<network.sharedCount] }, votes: votes)
-          #expect(Array(masks.merged[..<network.sharedCount]) == vote)
+          #expect(masks.merged == example.voted(masks.tasks, by: arbiter))
           for (ratios, mask) in zip(example.critical, masks.tasks) {
             for (ratio, kept) in zip(ratios, mask) where ratio.value != masks.keepRatio {
               #expect((ratio.value < masks.keepRatio) == (kept == 1))

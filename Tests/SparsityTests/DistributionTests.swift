@@ -83,7 +83,7 @@ import Testing
 
   @Test func remaindersAreRoundedUpLargestFirst() throws {
     func kept(_ sizes: [Int], _ ratio: Double) throws -> [Int] {
-      let layers = sizes.map { PrunableLayer(name: "\($0)", shape: [$0], task: nil) }
+      let layers = sizes.map { PrunableLayer(name: "\($0)", shape: [$0], owners: [0]) }
       let network = PrunableNetwork(tasks: ["a"], layers: layers)
       let settings = MergeSettings(distribution: .uniform)
       let scores = (0..<network.count).map { Float($0 + 1) }
@@ -108,8 +108,7 @@ import Testing
       ) { example.scores[$0] }
       for (sparsity, masks) in zip(sparsities, results) {
         #expect(masks.kept == count - Int((sparsity * Double(count)).rounded()))
-        let votes = example.votes(masks.tasks, required: 1)
-        #expect(masks.merged == votes.map { $0.votes >= $0.required ? 1 : 0 })
+        #expect(masks.merged == example.voted(masks.tasks, by: .union))
       }
     }
   }
@@ -117,7 +116,7 @@ import Testing
   @Test func equalScoresForAllTasksGiveTheKernelsDensities() throws {
     let shapes = [[16, 3, 7, 7], [16, 16, 3, 3], [32, 16, 3, 3], [8, 32, 1, 1]]
     let layers = shapes.enumerated().map {
-      PrunableLayer(name: "backbone.\($0)", shape: $1, task: nil)
+      PrunableLayer(name: "backbone.\($0)", shape: $1, owners: [0, 1])
     }
     let network = PrunableNetwork(tasks: ["a", "b"], layers: layers)
     var random = SeededRandom(9)
@@ -153,9 +152,9 @@ import Testing
     let network = PrunableNetwork(
       tasks: ["a"],
       layers: [
-        PrunableLayer(name: "first", shape: [10], task: nil),
-        PrunableLayer(name: "second", shape: [7], task: nil),
-        PrunableLayer(name: "head", shape: [3], task: 0),
+        PrunableLayer(name: "first", shape: [10], owners: [0]),
+        PrunableLayer(name: "second", shape: [7], owners: [0]),
+        PrunableLayer(name: "head", shape: [3], owners: [0]),
       ])
     let scores = (0..<20).map { Float(20 - $0) }
     func masks(_ sparsities: Double...) throws -> [MergedMasks] {

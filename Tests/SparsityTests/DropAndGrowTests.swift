@@ -117,47 +117,78 @@ import Testing
     let network = PrunableNetwork(
       tasks: ["a", "b"],
       layers: [
-        PrunableLayer(name: "shared", shape: [4], task: nil),
-        PrunableLayer(name: "head a", shape: [2], task: 0),
-        PrunableLayer(name: "head b", shape: [2], task: 1),
+        PrunableLayer(name: "shared", shape: [4], owners: [0, 1]),
+        PrunableLayer(name: "head a", shape: [2], owners: [0]),
+        PrunableLayer(name: "head b", shape: [2], owners: [1]),
       ])
     // Of the backbone each may grow two, of its head one and none.
-    let gradients: [[[Float]?]] = [
-      [[9, 2, -3, 1], [9, 1], nil], [[9, 0, 1, 2], nil, [9, 1]],
+    let gradients: [[(layer: Int, values: [Float])]] = [
+      [(0, [9, 2, -3, 1]), (1, [9, 1])], [(0, [9, 0, 1, 2]), (2, [9, 1])],
     ]
     let start = DynamicMasks(
       network, masks: [[1, 0, 0, 0], [1, 0], [1, 0]], targetDensities: [0.75, 1, 0.5])
     #expect(start.density == 3.0 / 8)
-    for (required, shared) in [(1, [1, 1, 1, 1]), (2, [1, 0, 1, 0])] as [(Int, [UInt8])] {
+    for (arbiter, shared) in [(.union, [1, 1, 1, 1]), (.intersection, [1, 0, 1, 0])]
+      as [(Arbiter, [UInt8])]
+    {
       var masks = start
       for task in gradients {
-        for (layer, values) in task.enumerated() {
-          values?.withUnsafeBufferPointer { masks.vote(inLayer: layer, gradients: $0) }
+        for (layer, values) in task {
+          values.withUnsafeBufferPointer { masks.vote(inLayer: layer, gradients: $0) }
         }
       }
-      let (grown, agreement) = masks.grow(required: required, of: 2)
+      let (grown, agreement) = masks.grow(arbiter)
       #expect(masks.masks == [shared, [1, 1], [1, 0]])
       #expect(grown == masks.kept - 3 && agreement == 1.0 / 3)
       // The votes are spent.
-      #expect(masks.grow(required: 1, of: 2).grown == 0)
+      #expect(masks.grow(.union).grown == 0)
       // The next drop brings what is above its density back to it.
       let dropped = masks.drop(rate: 0) { layer, body in
         [[9, 1, 2, 3], [1, 2], [5, 0]][layer].withUnsafeBufferPointer(body)
       }
-      #expect(dropped == (required == 1 ? 1 : 0))
-      #expect(masks.masks == [required == 1 ? [1, 0, 1, 1] : shared, [1, 1], [1, 0]])
+      #expect(dropped == (arbiter == .union ? 1 : 0))
+      #expect(masks.masks == [arbiter == .union ? [1, 0, 1, 1] : shared, [1, 1], [1, 0]])
     }
     var joint = DynamicMasks(
-      PrunableNetwork(tasks: ["joint"], layers: [network.layers[0]]), masks: [[1, 0, 0, 0]],
+      PrunableNetwork(
+        tasks: ["joint"], layers: [PrunableLayer(name: "shared", shape: [4], owners: [0])]),
+      masks: [[1, 0, 0, 0]],
       targetDensities: [0.5])
     [0, 0, 0, 1].withUnsafeBufferPointer { joint.vote(inLayer: 0, gradients: $0) }
-    #expect(joint.grow(required: 1, of: 1).agreement.isNaN)
+    #expect(joint.grow(.union).agreement.isNaN)
     #expect(joint.masks == [[1, 0, 0, 1]])
+  }
+
+  @Test func onlyOwnersVoteOnGrowth() {
+    // A layer of all three tasks and one of two, of whose weights each owner asks for one.
+    let network = PrunableNetwork(
+      tasks: ["a", "b", "c"],
+      layers: [
+        PrunableLayer(name: "all", shape: [4], owners: [0, 1, 2]),
+        PrunableLayer(name: "two", shape: [4], owners: [0, 2]),
+      ])
+    let gradients: [(layer: Int, values: [Float])] = [
+      (0, [0, 1, 0, 0]), (1, [0, 1, 0, 0]), (0, [0, 1, 0, 0]), (0, [0, 0, 1, 0]),
+      (1, [0, 1, 0, 0]),
+    ]
+    for (arbiter, all) in [
+      (.union, [1, 1, 1, 0]), (.majority, [1, 1, 0, 0]), (.atLeast(3), [1, 0, 0, 0]),
+      (.intersection, [1, 0, 0, 0]),
+    ] as [(Arbiter, [UInt8])] {
+      var masks = DynamicMasks(
+        network, masks: [[1, 0, 0, 0], [1, 0, 0, 0]], targetDensities: [0.5, 0.5])
+      for (layer, values) in gradients {
+        values.withUnsafeBufferPointer { masks.vote(inLayer: layer, gradients: $0) }
+      }
+      // All owners want one weight of the second layer, and none of the first layer's two.
+      #expect(masks.grow(arbiter).agreement == 1.0 / 3)
+      #expect(masks.masks == [all, [1, 1, 0, 0]])
+    }
   }
 
   @Test func theOrderInMemoryChangesNothing() {
     var random = SeededRandom(6)
-    let layer = PrunableLayer(name: "w", shape: [5, 7, 3, 2], task: nil)
+    let layer = PrunableLayer(name: "w", shape: [5, 7, 3, 2], owners: [0])
     let network = PrunableNetwork(tasks: ["a"], layers: [layer])
     for _ in 0..<20 {
       // Few values, so that most of what is chosen lies in ties.
@@ -178,7 +209,7 @@ import Testing
         let inOrder: ([Float]) -> [Float] = { order == .rowMajor ? $0 : permuted($0) }
         _ = masks.drop(rate: 0.4) { inOrder(weights).withUnsafeBufferPointer($1) }
         inOrder(gradients).withUnsafeBufferPointer { masks.vote(inLayer: 0, gradients: $0) }
-        _ = masks.grow(required: 1, of: 1)
+        _ = masks.grow(.union)
         return layer.mask(masks.masks[0], from: order)
       }
       let plain = drop(weights, mask: mask, targetDensity: 0.6, rate: 0.4)

@@ -39,14 +39,12 @@ import Testing
   @Test func aWeightStaysExactlyWhereEnoughTasksKeepIt() throws {
     for example in try RandomNetwork.many(16) {
       for arbiter in example.arbiters {
-        let required = try arbiter.requiredVotes(of: example.network.tasks.count)
         let targets =
           Self.sparsities.map { KeepTarget.sparsity($0) }
           + [0.001, 0.1, 0.4, 0.77, 1].map { .keepRatio($0) }
         for target in targets {
           let masks = try example.merged(arbiter, target)
-          let votes = example.votes(masks.tasks, required: required)
-          #expect(masks.merged == votes.map { $0.votes >= $0.required ? 1 : 0 })
+          #expect(masks.merged == example.voted(masks.tasks, by: arbiter))
         }
       }
     }
@@ -80,9 +78,9 @@ import Testing
     let network = PrunableNetwork(
       tasks: ["a", "b"],
       layers: [
-        PrunableLayer(name: "backbone", shape: [1000], task: nil),
-        PrunableLayer(name: "a", shape: [500], task: 0),
-        PrunableLayer(name: "b", shape: [500], task: 1),
+        PrunableLayer(name: "backbone", shape: [1000], owners: [0, 1]),
+        PrunableLayer(name: "a", shape: [500], owners: [0]),
+        PrunableLayer(name: "b", shape: [500], owners: [1]),
       ])
     let scores = [Float](repeating: 1, count: 3) + [Float](repeating: 0, count: 1497)
     let tasks = [scores, scores]
@@ -99,7 +97,7 @@ import Testing
 
   @Test func everythingMayGo() throws {
     let network = PrunableNetwork(
-      tasks: ["a"], layers: [PrunableLayer(name: "backbone", shape: [3], task: nil)])
+      tasks: ["a"], layers: [PrunableLayer(name: "backbone", shape: [3], owners: [0])])
     let masks = try merge([[1, 2, 3]], of: network, target: .sparsity(0.9))
     #expect(masks.merged == [0, 0, 0] && masks.tasks == [[0, 0, 0]] && masks.keepRatio == 0)
     #expect(masks.sparsity == 1)
@@ -109,9 +107,9 @@ import Testing
     let network = PrunableNetwork(
       tasks: ["a"],
       layers: [
-        PrunableLayer(name: "first", shape: [2], task: nil),
-        PrunableLayer(name: "second", shape: [2], task: nil),
-        PrunableLayer(name: "head", shape: [1], task: 0),
+        PrunableLayer(name: "first", shape: [2], owners: [0]),
+        PrunableLayer(name: "second", shape: [2], owners: [0]),
+        PrunableLayer(name: "head", shape: [1], owners: [0]),
       ])
     func dead(_ sparsity: Double) throws -> [String] {
       try merge([[5, 0, 2, 1, 4]], of: network, target: .sparsity(sparsity))
@@ -157,7 +155,7 @@ import Testing
   @Test func moreWeightsThanRanksAreRefused() throws {
     let network = PrunableNetwork(
       tasks: ["a"],
-      layers: [PrunableLayer(name: "vast", shape: [1 << 16, 1 << 16, 3, 3], task: nil)])
+      layers: [PrunableLayer(name: "vast", shape: [1 << 16, 1 << 16, 3, 3], owners: [0])])
     let pattern = try #require(GroupPattern("2:4"))
     for merging in [
       { try merge(network, MergeSettings(), targets: [.keepRatio(0.5)]) { _ in [] } },

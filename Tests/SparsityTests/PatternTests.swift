@@ -8,10 +8,10 @@ import Testing
   private let network = PrunableNetwork(
     tasks: ["a", "b"],
     layers: [
-      PrunableLayer(name: "stem", shape: [4, 3, 3, 3], task: nil),
-      PrunableLayer(name: "conv", shape: [4, 8, 3, 3], task: nil),
-      PrunableLayer(name: "a", shape: [2, 4, 1, 1], task: 0),
-      PrunableLayer(name: "b", shape: [2, 4, 1, 1], task: 1),
+      PrunableLayer(name: "stem", shape: [4, 3, 3, 3], owners: [0, 1]),
+      PrunableLayer(name: "conv", shape: [4, 8, 3, 3], owners: [0, 1]),
+      PrunableLayer(name: "a", shape: [2, 4, 1, 1], owners: [0]),
+      PrunableLayer(name: "b", shape: [2, 4, 1, 1], owners: [1]),
     ])
 
   @Test func namesReadAsTheyAreWritten() {

@@ -1,4 +1,4 @@
-// Ranking: every weight's critical keep ratio from its score, in linear time.
+// Exact ranking: every weight's critical keep ratio from its score, in linear time and on all cores.
 
 import Torch
 
@@ -43,10 +43,10 @@ func selectTopK(_ scores: [Float], scopes: [RankingScope], counts: [Int]) throws
     var mask = [UInt8](repeating: 0, count: scores.count)
     try mask.withUnsafeMutableBufferPointer { mask in
       for (scope, count) in zip(scopes, counts) {
-        let ranking = try CoarseRanking(scores, scope, sharedCount: 0)
+        let ranking = BucketRanking(scope, counts: try Buckets.counts(scores, in: [scope.range]))
         guard count > 0 else { continue }
         let bucket = ranking.bucket(ofRank: count)
-        let inside = ranking.mark(scores, undecided: bucket..<bucket + 1, in: mask)
+        let inside = ranking.mark(scores, open: bucket..<bucket + 1, in: mask)
         let threshold = inside.map { ~$0.bits }.withUnsafeBufferPointer {
           smallest(count - ranking.starts[bucket], of: $0)
         }
@@ -126,11 +126,4 @@ private struct BucketWork: @unchecked Sendable {
       ratios.initializeElement(at: offset + Int(entry & 0xFFFF_FFFF), to: tie)
     }
   }
-}
-
-/// Why scores cannot become masks.
-public struct SparsityError: Error, CustomStringConvertible, Sendable {
-  public let description: String
-
-  public init(_ description: String) { self.description = description }
 }
