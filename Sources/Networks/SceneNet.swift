@@ -63,8 +63,9 @@ public final class SceneNet {
     -> [Tensor]
   {
     let features = try backbone(images, training)
+    var dropoutLayers = 0
     return try architecture.heads.indices.map {
-      try head($0, features, dropout: training ? dropout : nil)
+      try head($0, features, dropout: training ? dropout : nil, &dropoutLayers)
     }
   }
 
@@ -92,12 +93,14 @@ public final class SceneNet {
     return x
   }
 
-  private func head(_ index: Int, _ features: Tensor, dropout streams: DropoutStreams?) throws
-    -> Tensor
-  {
+  /// - Parameter dropoutLayers: how many the heads before had.
+  private func head(
+    _ index: Int, _ features: Tensor, dropout streams: DropoutStreams?, _ dropoutLayers: inout Int
+  ) throws -> Tensor {
     func dropped(_ x: Tensor) throws -> Tensor {
       guard let streams else { return x }
-      return try x.droppedOut(architecture.dropout, using: streams)
+      defer { dropoutLayers += 1 }
+      return try x.droppedOut(architecture.dropout, using: streams[layer: dropoutLayers])
     }
     let outputs = try architecture.branches(ofHead: index).map { branch in
       func convolution(_ conv: String, _ x: Tensor, dilation: Int = 1, padding: Int = 0) throws
