@@ -50,6 +50,7 @@ let package = Package(
       name: "Datasets",
       dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CZlib", "Formatting"]),
     .target(name: "Networks", dependencies: ["Torch", "Formatting"]),
+    .target(name: "Exchange", dependencies: ["Torch", "CZlib"]),
     .target(name: "Tasks", dependencies: ["Torch"]),
     .target(name: "Sparsity", dependencies: ["Torch"]),
     .target(
@@ -81,6 +82,7 @@ let package = Package(
     .testTarget(name: "ScenesTests", dependencies: ["Scenes"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CZlib", "TestSupport"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "Artifacts", "TestSupport"]),
+    .testTarget(name: "ExchangeTests", dependencies: ["Exchange", "TestSupport"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks", "Artifacts", "TestSupport"]),
     .testTarget(name: "SparsityTests", dependencies: ["Sparsity", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
