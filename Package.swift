@@ -51,6 +51,7 @@ let package = Package(
       dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CZlib", "Formatting"]),
     .target(name: "Graphs"),
     .target(name: "Networks", dependencies: ["Graphs", "Torch", "Formatting"]),
+    .target(name: "Exchange", dependencies: ["Graphs", "Torch", "CZlib"]),
     .target(name: "Tasks", dependencies: ["Torch"]),
     .target(name: "Sparsity", dependencies: ["Torch"]),
     .target(
@@ -85,6 +86,7 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CZlib", "TestSupport"]),
     .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Artifacts", "TestSupport"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "Graphs", "TestSupport"]),
+    .testTarget(name: "ExchangeTests", dependencies: ["Exchange", "TestSupport"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks", "Artifacts", "TestSupport"]),
     .testTarget(name: "SparsityTests", dependencies: ["Sparsity", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),

@@ -127,6 +127,7 @@ static at::Tensor dropout_mask(const at::Tensor &input, double probability, uint
 
 CError ct_dropout(CTensor **out, const CTensor *input, double probability, uint64_t stream) {
   return returning(out, [&] {
+    TORCH_CHECK(probability >= 0 && probability < 1, "dropout with the probability ", probability);
     return at::mul(input->value, dropout_mask(input->value, probability, stream));
   });
 }

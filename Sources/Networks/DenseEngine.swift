@@ -28,8 +28,11 @@ public struct DenseEngine: Engine {
     self.network = network
     let graph = network.graph
     let tensors = NamedTensors(network)
+    var dropoutLayers = 0
     var steps = try zip(graph.nodes, graph.sources).map { node, sources in
-      Step(inputs: sources, run: try node.operation.runner(tensors))
+      defer { if case .dropout = node.operation { dropoutLayers += 1 } }
+      return Step(
+        inputs: sources, run: try node.operation.runner(tensors, dropoutLayers: dropoutLayers))
     }
     outputs = graph.tasks.indices.compactMap(graph.output(ofTask:))
     var isRead = Set(outputs)
@@ -82,7 +85,9 @@ private struct NamedTensors {
 
 extension Graphs.Operation {
   /// The operation by libtorch.
-  fileprivate func runner(_ tensors: NamedTensors) throws
+  ///
+  /// - Parameter dropoutLayers: how many there are before it.
+  fileprivate func runner(_ tensors: NamedTensors, dropoutLayers: Int) throws
     -> (_ inputs: [Tensor], _ mode: DenseEngine.Mode) throws -> Tensor
   {
     switch self {
@@ -188,7 +193,8 @@ extension Graphs.Operation {
     case .dropout(let settings):
       return { inputs, mode in
         guard let dropout = mode.dropout else { return inputs[0] }
-        return try inputs[0].droppedOut(settings.probability, using: dropout)
+        return try inputs[0].droppedOut(
+          settings.probability, using: dropout[layer: dropoutLayers])
       }
     case .flatten:
       return { inputs, _ in try inputs[0].flattened(from: 1) }

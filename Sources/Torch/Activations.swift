@@ -43,11 +43,4 @@ extension Tensor {
   public func softmax(along dimension: Int) throws -> Tensor {
     try returning { ct_softmax(&$0, raw, Int64(dimension)) }
   }
-
-  /// Zeroes each element with `probability` and scales the others by 1/(1 − probability).
-  /// Which ones follows from their place in N×C×H×W order, not from how memory is laid out.
-  public func droppedOut(_ probability: Double, using streams: DropoutStreams) throws -> Tensor {
-    guard probability > 0 else { return self }
-    return try returning { ct_dropout(&$0, raw, probability, streams.next().key) }
-  }
 }

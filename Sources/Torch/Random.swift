@@ -55,19 +55,6 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
   }
 }
 
-/// Hands out a stream per dropout layer, in the order in which a forward pass meets them.
-public final class DropoutStreams {
-  private let stream: RandomStream
-  private var layers = 0
-
-  public init(_ stream: RandomStream) { self.stream = stream }
-
-  func next() -> RandomStream {
-    defer { layers += 1 }
-    return stream.part(layers)
-  }
-}
-
 extension Tensor {
   public static func normal(
     mean: Double = 0, deviation: Double, shape: [Int], stream: RandomStream

@@ -1,0 +1,58 @@
+// Dropout: how much, and which elements.
+
+import TestSupport
+import Testing
+import Torch
+
+@Suite struct DropoutTests {
+  @Test func dropoutDropsItsShareAndScalesTheRest() throws {
+    let ones = try Tensor.full(1, shape: [100, 100])
+    let result: [Float] = try ones.droppedOut(0.2, using: stream(3)).array()
+    #expect(Set(result) == [0, 1.25])
+    #expect((1800...2200).contains(result.count { $0 == 0 }))
+    #expect(try ones.droppedOut(0.2, using: stream(3)).array() == result)
+    #expect(try ones.droppedOut(0.2, using: stream(4)).array() != result)
+    #expect(try ones.droppedOut(0, using: stream(3)) === ones)
+  }
+
+  private func stream(_ seed: UInt64) -> RandomStream {
+    RandomStream(seed: seed, .dropoutInTraining)
+  }
+
+  @Test func everyLayerHasAStreamOfItsOwn() throws {
+    let ones = try Tensor.full(1, shape: [100, 100])
+    let streams = DropoutStreams(stream(3))
+    let results: [[Float]] = try [2, 0, 1, 0].map {
+      try ones.droppedOut(0.2, using: streams[layer: $0]).array()
+    }
+    #expect(Set(results).count == 3)
+    #expect(results[1] == results[3])
+    #expect(try ones.droppedOut(0.2, using: stream(3).part(2)).array() == results[0])
+  }
+
+  @Test(arguments: [1, 1.5, .infinity, -0.1, .nan]) func whatIsNoProbabilityIsAnError(p: Double)
+    throws
+  {
+    let ones = try Tensor.full(1, shape: [4])
+    _ = expectTorchError { _ = try ones.droppedOut(p, using: stream(1)) }
+  }
+
+  @Test func dropoutFollowsThePlaceAndNotTheMemory() throws {
+    // Large enough to be split between threads, in the middle of an image too.
+    let rows = try Tensor.full(1, shape: [3, 40, 31, 29])
+    let expected: [Float] = try rows.droppedOut(0.3, using: stream(5)).array()
+    #expect(try rows.channelsLast().droppedOut(0.3, using: stream(5)).array() == expected)
+    let strange = try Tensor.full(1, shape: [3, 31, 29, 40]).permuted([0, 3, 2, 1])
+    let turned = try Tensor.full(1, shape: [3, 40, 29, 31])
+    #expect(
+      try strange.droppedOut(0.3, using: stream(5)).array(of: Float.self)
+        == turned.droppedOut(0.3, using: stream(5)).array())
+    let half: [Float] = try rows.to(.bfloat16).droppedOut(0.3, using: stream(5)).to(.float32)
+      .array()
+    #expect(half.map { $0 > 0 } == expected.map { $0 > 0 })
+    try withThreads(1) { () throws -> Void in
+      #expect(try rows.droppedOut(0.3, using: stream(5)).array() == expected)
+      #expect(try rows.channelsLast().droppedOut(0.3, using: stream(5)).array() == expected)
+    }
+  }
+}
