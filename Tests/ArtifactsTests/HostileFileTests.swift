@@ -53,7 +53,8 @@ import Testing
         ScoresHeader(
           criterion: "static", joint: false, batches: 1, batchSize: 1, architecture: "{}",
           modelDigest: "abc", seed: 1), provenance: someProvenance)
-      try writer.write(task: "seg", loss: 1, [weights])
+      var arrays = [weights][...]
+      try writer.write(task: "seg", loss: 1) { arrays.popFirst() }
       try writer.finish()
     case .masks:
       let slices = [MaskSlice(mask)]
