@@ -34,7 +34,6 @@ let package = Package(
   targets: [
     .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
       name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -48,7 +47,7 @@ let package = Package(
     .target(name: "Scenes"),
     .target(
       name: "Datasets",
-      dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CZlib", "Formatting"]),
+      dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CDeflate", "Formatting"]),
     .target(name: "Networks", dependencies: ["Torch", "Formatting"]),
     .target(name: "Tasks", dependencies: ["Torch"]),
     .target(name: "Sparsity", dependencies: ["Torch"]),
@@ -72,14 +71,15 @@ let package = Package(
     tool("sparse-train", ["NetworkOptions", "Reporting", "Sparsity"]),
     tool("evaluate", ["NetworkOptions", "Reporting"]),
     // Times single steps for pipeline/bench.
-    tool("bench", ["NetworkOptions", "CZlib", "HDF5"]),
+    tool("bench", ["NetworkOptions", "CDeflate", "HDF5"]),
 
     .target(name: "TestSupport", dependencies: ["HDF5", "Processes"], path: "Tests/TestSupport"),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "CHDF5", "TestSupport"]),
     .testTarget(name: "ScenesTests", dependencies: ["Scenes"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CZlib", "TestSupport"]),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CDeflate", "TestSupport"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "Artifacts", "TestSupport"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks", "Artifacts", "TestSupport"]),
     .testTarget(name: "SparsityTests", dependencies: ["Sparsity", "TestSupport"]),

@@ -307,7 +307,8 @@ import Testing
     try withFolder { folder in
       let path = folder + "/pipe"
       try #require(mkfifo(path, 0o600) == 0)
-      #expect(failure { _ = try InputFile(path) }?.reason == "is not a plain file")
+      #expect(
+        #expect(throws: InputError.self) { try InputFile(path) }?.reason == "is not a plain file")
       #expect(failure { _ = try ModelFile(opening: path) }?.reason == "is not a plain file")
     }
   }
