@@ -34,7 +34,6 @@ let package = Package(
   targets: [
     .target(name: "CTorch", cxxSettings: torchHeaders, linkerSettings: torchLibraries),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(
       name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -48,10 +47,10 @@ let package = Package(
     .target(name: "Scenes"),
     .target(
       name: "Datasets",
-      dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CZlib", "Formatting"]),
+      dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CDeflate", "Formatting"]),
     .target(name: "Graphs"),
     .target(name: "Networks", dependencies: ["Graphs", "Torch", "Formatting"]),
-    .target(name: "Exchange", dependencies: ["Graphs", "Torch", "CZlib"]),
+    .target(name: "Exchange", dependencies: ["Graphs", "Torch", "CDeflate"]),
     .target(name: "Tasks", dependencies: ["Torch"]),
     .target(name: "Sparsity", dependencies: ["Torch"]),
     .target(
@@ -76,14 +75,15 @@ let package = Package(
     tool("sparse-train", ["NetworkOptions", "Sparsity"]),
     tool("evaluate", ["NetworkOptions", "Reporting"]),
     // Times single steps for pipeline/bench.
-    tool("bench", ["NetworkOptions", "CZlib", "HDF5"]),
+    tool("bench", ["NetworkOptions", "CDeflate", "HDF5"]),
 
     .target(name: "TestSupport", dependencies: ["HDF5", "Processes"], path: "Tests/TestSupport"),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "CHDF5", "TestSupport"]),
     .testTarget(name: "ScenesTests", dependencies: ["Scenes"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CZlib", "TestSupport"]),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CDeflate", "TestSupport"]),
     .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Artifacts", "TestSupport"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "Graphs", "TestSupport"]),
     .testTarget(name: "ExchangeTests", dependencies: ["Exchange", "TestSupport"]),

@@ -9,7 +9,8 @@ SPARSITY  = 0.9
 ARBITER   = union
 STEPS     = 600
 RATE      = 1e-3
-TRAIN     = --learning-rate $(RATE) --weight-decay 5e-4 --decay-every $(shell expr $(STEPS) / 3) --decay 0.5
+# expr's | is for fewer than three steps.
+TRAIN     = --learning-rate $(RATE) --weight-decay 5e-4 --decay-every $(shell expr $(STEPS) / 3 \| 1) --decay 0.5
 # After pruning a trained network.
 FINE_TUNE      = 200
 FINE_TUNE_RATE = 2.5e-4

@@ -25,12 +25,12 @@ public final class ArtifactWriter {
     do {
       // The temporary file has our own lock.
       file = try File.create(
-        partial.partialPath, holdsVirtual: holdsVirtual, locks: false,
+        partial.partialPath, called: path, holdsVirtual: holdsVirtual, locks: false,
         hasFewChunks: kind != .dataset)
       try provenance.write(to: file.root, kind: kind)
-    } catch let error as HDF5Error {
+    } catch {
       partial.giveUp()
-      throw ArtifactError(file: path, path: error.path, reason: error.reason)
+      throw error
     }
   }
 
@@ -70,18 +70,16 @@ public final class ArtifactWriter {
   public func write<T: HDF5Scalar>(
     _ path: String, _ values: [T], shape: [Int], _ compression: Compression = .none
   ) throws {
-    try naming {
-      // Taken on another core meanwhile.
-      content.add("/" + path, values, shape: shape)
-      let chunk = compression == .none ? nil : Self.chunk(of: shape)
-      let dataset = try root.createDataset(
-        path, of: T.self, shape: shape, chunk: chunk,
-        compression: chunk == nil ? nil : compression.level, shuffles: compression == .deflate)
-      if chunk != nil, let codec = try dataset.chunkCodec() {
-        try writeChunks(values, of: dataset, codec)
-      } else {
-        try dataset.write(values)
-      }
+    // Taken on another core meanwhile.
+    content.add("/" + path, values, shape: shape)
+    let chunk = compression == .none ? nil : Self.chunk(of: shape)
+    let dataset = try root.createDataset(
+      path, of: T.self, shape: shape, chunk: chunk,
+      compression: chunk == nil ? nil : compression.level, shuffles: compression == .deflate)
+    if chunk != nil, let codec = try dataset.chunkCodec() {
+      try writeChunks(values, of: dataset, codec)
+    } else {
+      try dataset.write(values)
     }
   }
 
@@ -115,12 +113,10 @@ public final class ArtifactWriter {
   }
 
   public func writeStrings(_ path: String, _ strings: [String]) throws {
-    try naming {
-      let dataset = try root.writeStrings(path, strings)
-      let digest = DatasetDigest()
-      digest.update(strings)
-      content.add(dataset.path, type: .string, shape: [strings.count], digest)
-    }
+    let dataset = try root.writeStrings(path, strings)
+    let digest = DatasetDigest()
+    digest.update(strings)
+    content.add(dataset.path, type: .string, shape: [strings.count], digest)
   }
 
   /// A dataset whose rows are those of other artifacts' datasets.
@@ -133,28 +129,24 @@ public final class ArtifactWriter {
     _ path: String, of type: ElementType, rowShape: [Int],
     blocks: [(block: VirtualBlock, fileDigest: String)]
   ) throws -> Dataset {
-    try naming {
-      let dataset = try root.createVirtualDataset(
-        path, of: type, rowShape: rowShape, blocks: blocks.map(\.block))
-      let digest = DatasetDigest()
-      digest.update(blocks)
-      content.add(dataset.path, type: type, shape: dataset.shape, digest)
-      return dataset
-    }
+    let dataset = try root.createVirtualDataset(
+      path, of: type, rowShape: rowShape, blocks: blocks.map(\.block))
+    let digest = DatasetDigest()
+    digest.update(blocks)
+    content.add(dataset.path, type: type, shape: dataset.shape, digest)
+    return dataset
   }
 
   /// A dataset that is written sample by sample, one compressed chunk each.
   public func stream<T: HDF5Scalar>(_ path: String, of type: T.Type, shape: [Int]) throws
     -> SampleStream<T>
   {
-    try naming {
-      let dataset = try root.createDataset(
-        path, of: type, shape: shape, chunk: [1] + shape.dropFirst(), compression: 1)
-      guard let codec = try dataset.chunkCodec() else {
-        throw ArtifactError(file: self.path, path: path, reason: "is not made of samples")
-      }
-      return SampleStream(dataset, shape: shape, codec)
+    let dataset = try root.createDataset(
+      path, of: type, shape: shape, chunk: [1] + shape.dropFirst(), compression: 1)
+    guard let codec = try dataset.chunkCodec() else {
+      throw ArtifactError(file: self.path, path: path, reason: "is not made of samples")
     }
+    return SampleStream(dataset, shape: shape, codec)
   }
 
   /// Ends a stream.
@@ -167,7 +159,7 @@ public final class ArtifactWriter {
           file: path, path: stream.dataset.path,
           reason: "expected \(stream.shape[0]) samples, wrote \(stream.written)")
       }
-      try naming { try stream.dataset.shrink(toRows: stream.written) }
+      try stream.dataset.shrink(toRows: stream.written)
     }
     content.add(
       stream.dataset.path, type: T.elementType, shape: [stream.written] + stream.shape.dropFirst(),
@@ -178,21 +170,10 @@ public final class ArtifactWriter {
   ///
   /// - Throws: ``ArtifactError`` when a byte did not reach the disk; then nothing appears.
   public func finish() throws {
-    try naming {
-      try root.setAttribute("content_sha256", content.hexDigest())
-      try file.flush()
-      try file.close()
-    }
+    try root.setAttribute("content_sha256", content.hexDigest())
+    try file.flush()
+    try file.close()
     try partial.finish()
-  }
-
-  /// Errors name the file that the user asked for, not the temporary one.
-  func naming<Result>(_ body: () throws -> Result) throws -> Result {
-    do {
-      return try body()
-    } catch let error as HDF5Error {
-      throw ArtifactError(file: path, path: error.path, reason: error.reason)
-    }
   }
 
   /// Whole rows of the first axis, about ``chunkElements`` in all; nil for what has no elements.

@@ -77,15 +77,13 @@ extension DatasetFile {
     let writer = try ArtifactWriter(
       path, kind: .dataset, provenance: provenance, holdsVirtual: true)
     try writer.write(first.tasks)
-    try writer.naming {
-      try writer.root.setAttribute("left_out", files.reduce(0) { $0 + $1.leftOut })
-    }
+    try writer.root.setAttribute("left_out", files.reduce(0) { $0 + $1.leftOut })
     for split in Split.allCases {
       let parts = files.compactMap { file in
         file.splits.first { $0.split == split }.map { (file: file, info: $0) }
       }
       guard let model = parts.first?.info else { continue }
-      try writer.naming { _ = try writer.root.createGroup(split.rawValue) }
+      _ = try writer.root.createGroup(split.rawValue)
 
       /// The dataset that all parts have, as one.
       func show(_ name: String, _ dataset: (SplitInfo) -> Dataset) throws -> Dataset {
@@ -119,7 +117,7 @@ extension DatasetFile {
             "is encoded in another way than that of \(first.reader.path)")
         }
         let dataset = try show(task.name) { $0.targets[index].samples.dataset }
-        try writer.naming { try encoding.write(to: dataset) }
+        try encoding.write(to: dataset)
       }
       let names = try parts.map { try $0.file.names(of: split) }
       if names.allSatisfy({ $0 != nil }) {

@@ -43,7 +43,7 @@ public final class DatasetWriter {
     self.tasks = tasks
     self.storage = storage
     try writer.write(tasks)
-    if let shard { try writer.naming { try shard.write(to: writer.root) } }
+    if let shard { try shard.write(to: writer.root) }
   }
 
   /// Begins a split of `count` samples, and says how to pack them.
@@ -55,7 +55,7 @@ public final class DatasetWriter {
   ) throws -> SamplePacker {
     try endSplit()
     self.mayBeFewer = mayBeFewer
-    try writer.naming { _ = try writer.root.createGroup(split.rawValue) }
+    _ = try writer.root.createGroup(split.rawValue)
     let shape = [count, height, width]
     let image = try writer.stream("\(split.rawValue)/image", of: UInt8.self, shape: shape + [3])
     self.image = image
@@ -65,7 +65,7 @@ public final class DatasetWriter {
       let shape = shape + (task.kind == .normals ? [3] : [])
       func stream<T: HDF5Scalar>() throws -> SampleStream<T> {
         let stream = try writer.stream(path, of: T.self, shape: shape)
-        try writer.naming { try storage.encoding.write(to: stream.dataset) }
+        try storage.encoding.write(to: stream.dataset)
         codecs.append(stream.codec)
         return stream
       }
@@ -92,14 +92,12 @@ public final class DatasetWriter {
   /// - Parameter name: what it is called; all samples of a split have a name, or none.
   public func append(_ sample: SamplePacker.Packed, name: String? = nil) throws {
     if let name { names.append(name) }
-    try writer.naming {
-      try image?.append(sample.image)
-      for (target, stream) in zip(sample.targets, targets) {
-        switch stream {
-        case .uint8(let stream): try stream.append(target)
-        case .uint16(let stream): try stream.append(target)
-        case .float32(let stream): try stream.append(target)
-        }
+    try image?.append(sample.image)
+    for (target, stream) in zip(sample.targets, targets) {
+      switch stream {
+      case .uint8(let stream): try stream.append(target)
+      case .uint16(let stream): try stream.append(target)
+      case .float32(let stream): try stream.append(target)
       }
     }
   }
@@ -127,7 +125,7 @@ public final class DatasetWriter {
     image = nil
     targets = []
     names = []
-    try writer.naming { try writer.root.remove(split.rawValue) }
+    try writer.root.remove(split.rawValue)
   }
 
   /// Closes the file and gives it its name.
@@ -135,7 +133,7 @@ public final class DatasetWriter {
   /// - Parameter leftOut: broken samples that are not in it; nil where none could be.
   public func finish(leftOut: Int? = nil) throws {
     try endSplit()
-    if let leftOut { try writer.naming { try writer.root.setAttribute("left_out", leftOut) } }
+    if let leftOut { try writer.root.setAttribute("left_out", leftOut) }
     try writer.finish()
   }
 }
@@ -143,16 +141,14 @@ public final class DatasetWriter {
 extension ArtifactWriter {
   /// Writes what a data set says of its tasks.
   func write(_ tasks: [DatasetTask]) throws {
-    try naming {
-      try root.setAttribute("tasks", tasks.map(\.name))
-      _ = try root.createGroup("tasks")
-      for task in tasks {
-        let group = try root.createGroup("tasks/" + task.name)
-        try group.setAttribute("kind", task.kind.rawValue)
-        try group.setAttribute("channels", task.channels)
-        try group.setAttribute("loss_weight", task.lossWeight)
-        if task.kind == .regression { try group.setAttribute("metrics", task.metrics.rawValue) }
-      }
+    try root.setAttribute("tasks", tasks.map(\.name))
+    _ = try root.createGroup("tasks")
+    for task in tasks {
+      let group = try root.createGroup("tasks/" + task.name)
+      try group.setAttribute("kind", task.kind.rawValue)
+      try group.setAttribute("channels", task.channels)
+      try group.setAttribute("loss_weight", task.lossWeight)
+      if task.kind == .regression { try group.setAttribute("metrics", task.metrics.rawValue) }
     }
     for task in tasks {
       if let names = task.classNames {

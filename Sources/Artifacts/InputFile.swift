@@ -2,6 +2,19 @@
 
 import Foundation
 
+/// What is wrong with a file that is none of ours: "file: reason".
+public struct InputError: Error, CustomStringConvertible, Sendable {
+  public let file: String
+  public let reason: String
+
+  public init(file: String, reason: String) {
+    self.file = file
+    self.reason = reason
+  }
+
+  public var description: String { "\(file): \(reason)" }
+}
+
 /// A plain file opened for reading. Nothing else is: a pipe would be waited for, for ever.
 public final class InputFile {
   public let path: String
@@ -9,15 +22,15 @@ public final class InputFile {
   /// Bytes.
   public let size: Int
 
-  /// - Throws: ``ArtifactError`` "no such file", "is a folder", "is not a plain file" or "cannot be
+  /// - Throws: ``InputError`` "no such file", "is a folder", "is not a plain file" or "cannot be
   ///   read: …".
   public init(_ path: String) throws {
     self.path = path
     descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
     guard descriptor >= 0 else {
       let isMissing = errno == ENOENT || errno == ENOTDIR
-      throw ArtifactError(
-        file: path, path: "",
+      throw InputError(
+        file: path,
         reason: isMissing ? "no such file" : "cannot be read: \(String(cString: strerror(errno)))")
     }
     var status = stat()
@@ -26,8 +39,8 @@ public final class InputFile {
     guard status.st_mode & S_IFMT == S_IFREG else {
       close(descriptor)
       let isFolder = status.st_mode & S_IFMT == S_IFDIR
-      throw ArtifactError(
-        file: path, path: "", reason: isFolder ? "is a folder" : "is not a plain file")
+      throw InputError(
+        file: path, reason: isFolder ? "is a folder" : "is not a plain file")
     }
   }
 
@@ -44,8 +57,8 @@ public final class InputFile {
         if found > 0 {
           filled += found
         } else if errno != EINTR {
-          throw ArtifactError(
-            file: path, path: "", reason: "cannot be read: \(String(cString: strerror(errno)))")
+          throw InputError(
+            file: path, reason: "cannot be read: \(String(cString: strerror(errno)))")
         }
       }
     }
@@ -54,7 +67,7 @@ public final class InputFile {
   /// Everything.
   public func readAll() throws -> [UInt8] {
     guard UInt64(size) <= ProcessInfo.processInfo.physicalMemory else {
-      throw ArtifactError(file: path, path: "", reason: "its \(size) bytes do not fit in memory")
+      throw InputError(file: path, reason: "its \(size) bytes do not fit in memory")
     }
     return try read(upTo: size)
   }

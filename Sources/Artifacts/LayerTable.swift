@@ -48,13 +48,11 @@ private let densityPrefix = "density_"
 extension ArtifactWriter {
   func write(_ table: LayerTable) throws {
     let count = [table.rows.count]
-    try naming {
-      let group = try root.createGroup("layers")
-      // HDF5 lists columns by name; readers keep the tasks' order.
-      if !table.tasks.isEmpty { try group.setAttribute("tasks", table.tasks) }
-      if let total = table.totalIoU { try group.setAttribute("total_iou", total) }
-      if let watershed = table.watershed { try group.setAttribute("watershed", watershed) }
-    }
+    let group = try root.createGroup("layers")
+    // HDF5 lists columns by name; readers keep the tasks' order.
+    if !table.tasks.isEmpty { try group.setAttribute("tasks", table.tasks) }
+    if let total = table.totalIoU { try group.setAttribute("total_iou", total) }
+    if let watershed = table.watershed { try group.setAttribute("watershed", watershed) }
     try writeStrings("layers/name", table.rows.map(\.name))
     try write("layers/weights", table.rows.map { Int64($0.weights) }, shape: count)
     try write("layers/kept", table.rows.map { Int64($0.kept) }, shape: count)

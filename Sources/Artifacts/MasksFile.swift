@@ -78,37 +78,30 @@ public final class MasksFile: Sendable {
     taskMasks: [(task: String, masks: [MaskSlice])], layers: LayerTable, provenance: Provenance
   ) throws {
     let writer = try ArtifactWriter(path, kind: .masks, provenance: provenance)
-    try writer.naming {
-      let root = writer.root
-      try root.setAttribute("arbiter", header.arbiter)
-      try root.setAttribute("distribution", header.distribution)
-      if let target = header.sparsityTarget { try root.setAttribute("sparsity_target", target) }
-      try root.setAttribute("sparsity", header.sparsity)
-      try root.setAttribute("keep_ratio", header.keepRatio)
-      try writer.write(architecture: header.architecture)
-      try root.setAttribute("model_sha256", header.modelDigest)
-      _ = try root.createGroup("masks")
-      _ = try root.createGroup("task_masks")
-      for (task, _) in taskMasks { _ = try root.createGroup("task_masks/" + task) }
-    }
-    // A layer at a time, so that no mask of the whole network is copied.
-    func write(_ masks: [MaskSlice], in group: String) throws {
-      for mask in masks.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
-        try writer.write([Mask(mask.name, shape: mask.shape, Array(mask.values))], in: group)
-      }
-    }
-    try write(masks, in: "masks")
-    for (task, masks) in taskMasks { try write(masks, in: "task_masks/" + task) }
+    let root = writer.root
+    try root.setAttribute("arbiter", header.arbiter)
+    try root.setAttribute("distribution", header.distribution)
+    if let target = header.sparsityTarget { try root.setAttribute("sparsity_target", target) }
+    try root.setAttribute("sparsity", header.sparsity)
+    try root.setAttribute("keep_ratio", header.keepRatio)
+    try writer.write(architecture: header.architecture)
+    try root.setAttribute("model_sha256", header.modelDigest)
+    _ = try root.createGroup("masks")
+    _ = try root.createGroup("task_masks")
+    for (task, _) in taskMasks { _ = try root.createGroup("task_masks/" + task) }
+    try writer.write(masks, in: "masks")
+    for (task, masks) in taskMasks { try writer.write(masks, in: "task_masks/" + task) }
     try writer.write(layers)
     try writer.finish()
   }
 }
 
 extension ArtifactWriter {
-  func write(_ masks: [Mask], in group: String, _ compression: Compression = .fast) throws {
-    // In the order they are read back in, so that a file read and written again has the same bytes.
+  func write(_ masks: [MaskSlice], in group: String, _ compression: Compression = .fast) throws {
+    // In the order they are read back in, so that a file read and written again has the same bytes; a
+    // layer at a time, so that no mask of the whole network is copied.
     for mask in masks.sorted(by: { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }) {
-      try write("\(group)/\(mask.name)", mask.values, shape: mask.shape, compression)
+      try write("\(group)/\(mask.name)", Array(mask.values), shape: mask.shape, compression)
     }
   }
 }

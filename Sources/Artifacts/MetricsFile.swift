@@ -146,34 +146,32 @@ public enum MetricsFile {
   public static func write(_ path: String, _ metrics: Metrics, provenance: Provenance) throws {
     let writer = try ArtifactWriter(path, kind: .metrics, provenance: provenance)
     let samples = metrics.samples
-    try writer.naming {
-      let root = writer.root
-      try root.setAttribute("split", metrics.split.rawValue)
-      try root.setAttribute("images", metrics.images)
-      try root.setAttribute("tasks", metrics.tasks.map(\.task))
-      try root.setAttribute("sparsity", metrics.size.sparsity)
-      try root.setAttribute("parameters", metrics.size.parameters)
-      try root.setAttribute("kept", metrics.size.kept)
-      try root.setAttribute("flops_dense", metrics.size.flopsDense)
-      try root.setAttribute("flops_sparse", metrics.size.flopsSparse)
-      try root.setAttribute("bytes_dense", metrics.size.bytesDense)
-      try root.setAttribute("bytes_sparse", metrics.size.bytesSparse)
-      if !metrics.lineage.isEmpty {
-        try root.setAttribute("lineage", try Lineage.json(metrics.lineage))
-      }
-      for group in ["metrics", "constant", "confusion", "samples"] {
-        _ = try root.createGroup(group)
-      }
-      for task in metrics.tasks {
-        try root.createGroup("constant/" + task.task)
-        let group = try root.createGroup("metrics/" + task.task)
-        try group.setAttribute("kind", task.kind.rawValue)
-        // HDF5 lists datasets by name; reports keep this order.
-        try group.setAttribute("order", task.metrics.map(\.name))
-        if let names = task.classNames { try group.setAttribute("class_names", names) }
-      }
-      for group in ["samples/target", "samples/prediction"] { _ = try root.createGroup(group) }
+    let root = writer.root
+    try root.setAttribute("split", metrics.split.rawValue)
+    try root.setAttribute("images", metrics.images)
+    try root.setAttribute("tasks", metrics.tasks.map(\.task))
+    try root.setAttribute("sparsity", metrics.size.sparsity)
+    try root.setAttribute("parameters", metrics.size.parameters)
+    try root.setAttribute("kept", metrics.size.kept)
+    try root.setAttribute("flops_dense", metrics.size.flopsDense)
+    try root.setAttribute("flops_sparse", metrics.size.flopsSparse)
+    try root.setAttribute("bytes_dense", metrics.size.bytesDense)
+    try root.setAttribute("bytes_sparse", metrics.size.bytesSparse)
+    if !metrics.lineage.isEmpty {
+      try root.setAttribute("lineage", try Lineage.json(metrics.lineage))
     }
+    for group in ["metrics", "constant", "confusion", "samples"] {
+      _ = try root.createGroup(group)
+    }
+    for task in metrics.tasks {
+      try root.createGroup("constant/" + task.task)
+      let group = try root.createGroup("metrics/" + task.task)
+      try group.setAttribute("kind", task.kind.rawValue)
+      // HDF5 lists datasets by name; reports keep this order.
+      try group.setAttribute("order", task.metrics.map(\.name))
+      if let names = task.classNames { try group.setAttribute("class_names", names) }
+    }
+    for group in ["samples/target", "samples/prediction"] { _ = try root.createGroup(group) }
     for task in metrics.tasks {
       for metric in task.metrics {
         try writer.write("metrics/\(task.task)/\(metric.name)", [metric.value], shape: [])
@@ -192,9 +190,7 @@ public enum MetricsFile {
           "samples/\(kind)/\(task.task)", map.values,
           shape: shape + (map.channels == 1 ? [] : [map.channels]), .deflate)
         if let units = task.units {
-          try writer.naming {
-            try writer.root.dataset("samples/\(kind)/\(task.task)").setAttribute("units", units)
-          }
+          try writer.root.dataset("samples/\(kind)/\(task.task)").setAttribute("units", units)
         }
       }
     }

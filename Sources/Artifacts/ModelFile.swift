@@ -76,19 +76,15 @@ public struct TrainingState: Sendable {
 public final class ModelFile: Sendable {
   public let reader: ArtifactReader
   public let model: Model
-  /// Nothing was ever trained for longer; numbers within it can be added without overflow.
-  private static let mostSteps = 1 << 53
 
   /// - Throws: ``ArtifactError`` for missing parts and for weights that are not finite.
   public init(opening path: String) throws {
     reader = try ArtifactReader(opening: path, as: .model)
     let root = reader.root
-    let step: Int? = root.hasAttribute("step") ? try root.attribute("step") : nil
-    guard (0...ModelFile.mostSteps).contains(step ?? 0) else {
-      throw reader.error("/@step", "\(step ?? 0) is no number of steps")
-    }
+    let step =
+      root.hasAttribute("step") ? try reader.checkCount(root.attribute("step"), "/@step") : 0
     model = Model(
-      architecture: try reader.architecture(), step: step ?? 0,
+      architecture: try reader.architecture(), step: step,
       parameters: try reader.readAllFinite("parameters"),
       buffers: try reader.readAllFinite("buffers").filter {
         !$0.name.hasSuffix("num_batches_tracked")
@@ -111,11 +107,7 @@ public final class ModelFile: Sendable {
     }
     let state = try root.group("state")
     func count(_ name: String) throws -> Int {
-      let value: Int = try state.attribute(name)
-      guard (0...ModelFile.mostSteps).contains(value) else {
-        throw reader.error("/state@\(name)", "\(value) is no number of steps")
-      }
-      return value
+      try reader.checkCount(state.attribute(name), "/state@\(name)")
     }
     let step = try count("step")
     return TrainingState(
@@ -132,12 +124,10 @@ public final class ModelFile: Sendable {
 
   public static func write(_ path: String, _ model: Model, provenance: Provenance) throws {
     let writer = try ArtifactWriter(path, kind: .model, provenance: provenance)
-    try writer.naming {
-      try writer.write(architecture: model.architecture)
-      try writer.root.setAttribute("step", model.step)
-      for group in ["parameters", "buffers"] + (model.masks.isEmpty ? [] : ["masks"]) {
-        _ = try writer.root.createGroup(group)
-      }
+    try writer.write(architecture: model.architecture)
+    try writer.root.setAttribute("step", model.step)
+    for group in ["parameters", "buffers"] + (model.masks.isEmpty ? [] : ["masks"]) {
+      _ = try writer.root.createGroup(group)
     }
     // Pruned weights are zeros, which deflate makes small; a checkpoint is to be written fast.
     let deflated = model.state == nil ? Set(model.masks.map(\.name)) : []
@@ -149,7 +139,8 @@ public final class ModelFile: Sendable {
     for array in model.buffers {
       try writer.write("buffers/" + array.name, array.values, shape: array.shape)
     }
-    try writer.write(model.masks, in: "masks", model.state == nil ? .sparse : .fast)
+    try writer.write(
+      model.masks.map { MaskSlice($0) }, in: "masks", model.state == nil ? .sparse : .fast)
     if let history = model.history { try writer.write(history) }
     if let layers = model.layers { try writer.write(layers) }
     if let state = model.state { try writer.write(state) }
@@ -159,17 +150,15 @@ public final class ModelFile: Sendable {
 
 extension ArtifactWriter {
   fileprivate func write(_ state: TrainingState) throws {
-    try naming {
-      let group = try root.createGroup("state")
-      try group.setAttribute("step", state.step)
-      try group.setAttribute("optimizer_steps", state.optimizerSteps)
-      try group.setAttribute("epoch", state.epoch)
-      try group.setAttribute("position", state.position)
-      try group.setAttribute("settings", state.settings)
-      if let loss = state.bestLoss { try group.setAttribute("best_loss", loss) }
-      for name in ["optimizer", "optimizer/first_moment", "optimizer/second_moment"] {
-        _ = try root.createGroup(name)
-      }
+    let group = try root.createGroup("state")
+    try group.setAttribute("step", state.step)
+    try group.setAttribute("optimizer_steps", state.optimizerSteps)
+    try group.setAttribute("epoch", state.epoch)
+    try group.setAttribute("position", state.position)
+    try group.setAttribute("settings", state.settings)
+    if let loss = state.bestLoss { try group.setAttribute("best_loss", loss) }
+    for name in ["optimizer", "optimizer/first_moment", "optimizer/second_moment"] {
+      _ = try root.createGroup(name)
     }
     if let densities = state.targetDensities {
       try write("state/target_density", densities, shape: [densities.count])

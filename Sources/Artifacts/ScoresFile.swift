@@ -94,15 +94,7 @@ public final class ScoresFile: Sendable {
           dataset.path,
           "expected shape \(Format.shape(shape)), found \(Format.shape(dataset.shape))")
       }
-      // Deflate makes at most 1032 bytes of one (zlib's documentation).
-      let expansion: UInt64 = dataset.chunk == nil ? 1 : 1032
-      let (room, isPlenty) = dataset.storageSize().multipliedReportingOverflow(by: expansion)
-      guard isPlenty || room >= UInt64(dataset.count) else {
-        throw reader.error(
-          dataset.path,
-          "claims \(dataset.count) values, more than the \(dataset.storageSize()) bytes stored hold"
-        )
-      }
+      try dataset.checkStored(dataset.count)
       return dataset
     }
     let expected = Set(layers.map(\.name))
@@ -161,25 +153,27 @@ public final class ScoresWriter {
 
   public init(_ path: String, _ header: ScoresHeader, provenance: Provenance) throws {
     writer = try ArtifactWriter(path, kind: .scores, provenance: provenance)
-    try writer.naming {
-      let root = writer.root
-      try root.setAttribute("criterion", header.criterion)
-      try root.setAttribute("joint", header.joint ? 1 : 0)
-      try root.setAttribute("batches", header.batches)
-      try root.setAttribute("batch_size", header.batchSize)
-      try writer.write(architecture: header.architecture)
-      try root.setAttribute("model_sha256", header.modelDigest)
-      _ = try root.createGroup("scores")
-    }
+    let root = writer.root
+    try root.setAttribute("criterion", header.criterion)
+    try root.setAttribute("joint", header.joint ? 1 : 0)
+    try root.setAttribute("batches", header.batches)
+    try root.setAttribute("batch_size", header.batchSize)
+    try writer.write(architecture: header.architecture)
+    try root.setAttribute("model_sha256", header.modelDigest)
+    _ = try root.createGroup("scores")
   }
 
-  /// - Parameter loss: the task's mean loss over the batches; nil when none was needed.
-  public func write(task: String, loss: Double?, _ scores: [NamedArray]) throws {
-    try writer.naming {
-      let group = try writer.root.createGroup("scores/" + task)
-      if let loss { try group.setAttribute("loss", loss) }
-    }
-    for array in scores {
+  /// - Parameters:
+  ///   - loss: the task's mean loss over the batches; nil when none was needed.
+  ///   - nextScores: the scores of one layer after the other, then nil.
+  public func write(
+    task: String, loss: Double?, _ nextScores: () throws -> NamedArray?
+  ) throws {
+    // What scoring freed; the scores of all tasks are too many to find pages elsewhere.
+    File.returnFreedMemory()
+    let group = try writer.root.createGroup("scores/" + task)
+    if let loss { try group.setAttribute("loss", loss) }
+    while let array = try nextScores() {
       try writer.write("scores/\(task)/\(array.name)", array.values, shape: array.shape)
     }
   }

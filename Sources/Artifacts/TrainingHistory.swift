@@ -69,7 +69,7 @@ extension ArtifactWriter {
     func column<T: HDF5Scalar>(_ name: String, _ values: [T]) throws {
       try write("history/" + name, values, shape: [values.count])
     }
-    try naming { _ = try root.createGroup("history") }
+    _ = try root.createGroup("history")
     try column("step", history.steps)
     try column("learning_rate", history.learningRates)
     try column("loss", history.losses)
@@ -77,7 +77,7 @@ extension ArtifactWriter {
     try column("seconds", history.seconds)
     if !history.validations.isEmpty {
       let validations = history.validations
-      try naming { _ = try root.createGroup("history/validation") }
+      _ = try root.createGroup("history/validation")
       try column("validation/step", validations.map { Int64($0.step) })
       try column("validation/loss", validations.map(\.loss))
       for (index, row) in history.taskLosses.enumerated() {
@@ -86,7 +86,7 @@ extension ArtifactWriter {
     }
     if !history.updates.isEmpty {
       let updates = history.updates
-      try naming { _ = try root.createGroup("history/updates") }
+      _ = try root.createGroup("history/updates")
       try column("updates/step", updates.map { Int64($0.step) })
       try column("updates/drop_rate", updates.map(\.dropRate))
       try column("updates/dropped", updates.map { Int64($0.dropped) })

@@ -26,21 +26,6 @@ public func recordedCommandLine(without flags: Set<String>, options: Set<String>
   return recorded.joined(separator: " ")
 }
 
-/// The options on the command line with their values, however written and in whatever order, but for
-/// some that do not matter; and what else stands there, such as a subcommand.
-public func givenOptions(without left: Set<String>) -> [String] {
-  var options: [[String]] = [[]]
-  for argument in ProcessInfo.processInfo.arguments.dropFirst() {
-    if argument.hasPrefix("-") {
-      options.append(argument.split(separator: "=", maxSplits: 1).map(String.init))
-    } else {
-      options[options.count - 1].append(argument)
-    }
-  }
-  return options.filter { !left.contains($0.first ?? "") }.map { $0.joined(separator: " ") }
-    .sorted()
-}
-
 private func quoted(_ argument: String) -> String {
   let plain = argument.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,+@%".contains($0) }
   return plain && !argument.isEmpty

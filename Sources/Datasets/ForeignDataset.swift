@@ -18,7 +18,7 @@ public protocol ForeignDataset: Sendable {
 
   /// Reads and preprocesses one sample. Called from several threads.
   ///
-  /// - Throws: ``ArtifactError`` naming the file that is missing or broken.
+  /// - Throws: ``InputError`` naming the file that is missing or broken.
   func sample(_ index: Int, of split: Split) throws -> Sample
 }
 
@@ -38,22 +38,22 @@ extension ForeignDataset {
 public struct InputFolder: Sendable {
   public let path: String
 
-  /// - Throws: ``ArtifactError`` when there is no such folder.
+  /// - Throws: ``InputError`` when there is no such folder.
   public init(_ path: String) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
-    else { throw ArtifactError(file: path, path: "", reason: "no such folder") }
+    else { throw InputError(file: path, reason: "no such folder") }
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
   }
 
   /// The path of a file inside.
   ///
-  /// - Throws: ``ArtifactError`` for an absolute name, and for one that climbs out of the folder.
+  /// - Throws: ``InputError`` for an absolute name, and for one that climbs out of the folder.
   public func file(_ name: String) throws -> String {
     let parts = name.split(separator: "/", omittingEmptySubsequences: false)
     guard !name.isEmpty, !name.hasPrefix("/"), !parts.contains("..") else {
-      throw ArtifactError(
-        file: path, path: "", reason: "'\(name)' does not name a file inside this folder")
+      throw InputError(
+        file: path, reason: "'\(name)' does not name a file inside this folder")
     }
     return path + "/" + name
   }

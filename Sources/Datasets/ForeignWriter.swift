@@ -2,6 +2,7 @@
 // order; broken samples are named and left out.
 
 import Artifacts
+import Formatting
 import Foundation
 
 /// How to convert.
@@ -73,10 +74,8 @@ public struct ShardPlan: Sendable {
 
   /// The file of a shard, beside the master's: dataset.h5 has dataset-shard-000.h5 and so on.
   public func path(ofShard number: Int, besideMaster master: String) -> String {
-    let digits = String(number)
-    let width = max(3, String(count - 1).count)
-    let padded = String(repeating: "0", count: width - digits.count) + digits
-    return OutputFile.path(beside: master, "-shard-" + padded)
+    let digits = max(3, String(count - 1).count)
+    return OutputFile.path(beside: master, "-shard-" + Format.padded(number, digits: digits))
   }
 
   /// The shards whose files are there, whole and made as planned, with the number of broken samples

@@ -29,10 +29,7 @@ public enum SceneTask: String, Sendable, CaseIterable {
     case .seg:
       .init(.uint8, TargetEncoding(fillValue: Double(RenderedScene.noClass)))
     case .sn:
-      .init(
-        .uint16,
-        TargetEncoding(
-          fillValue: 65535, scaleFactor: 2.0 / 65534, addOffset: -1, signedX: true))
+      .normals()
     case .depth:
       .init(.uint16, TargetEncoding(fillValue: 0, scaleFactor: 1.0 / 5000, units: "m"))
     case .keypoint, .edge:

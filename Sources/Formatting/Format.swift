@@ -31,6 +31,12 @@ public enum Format {
     number.formatted(.number.locale(Locale(identifier: "en_US")))
   }
 
+  /// With zeros before it up to so many digits: 0042.
+  public static func padded(_ number: Int, digits: Int) -> String {
+    let written = String(number)
+    return String(repeating: "0", count: max(0, digits - written.count)) + written
+  }
+
   /// The shape of a tensor: 4×65×65.
   public static func shape(_ shape: [Int]) -> String {
     shape.isEmpty ? "a single value" : shape.map(String.init).joined(separator: "×")

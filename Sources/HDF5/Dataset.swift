@@ -148,7 +148,8 @@ public final class Dataset: AttributeHolder {
       stored = size
       return size
     }
-    let (room, isPlenty) = held.multipliedReportingOverflow(by: UInt64(Self.largestExpansion))
+    let expansion = chunk == nil ? 1 : UInt64(Self.largestExpansion)
+    let (room, isPlenty) = held.multipliedReportingOverflow(by: expansion)
     guard isPlenty || UInt64(wanted) <= room else {
       throw handle.place.error(
         "claims \(tooMany || tooLarge ? "more" : "\(wanted)") bytes of values, more than the "

@@ -12,13 +12,14 @@ public final class File: Sendable {
   public let root: Group
   private let handle: Handle
 
-  private init(_ id: hid_t, path: String, isWritten: Bool) throws {
+  /// - Parameter place: what errors call the file.
+  private init(_ id: hid_t, path: String, at place: Place, isWritten: Bool) throws {
     self.path = path
     let flush: Handle.Action = { H5Fflush($0, H5F_SCOPE_GLOBAL) }
     handle = Handle(
-      file: id, at: Place(file: path), flush: isWritten ? flush : nil,
+      file: id, at: place, flush: isWritten ? flush : nil,
       close: isWritten ? File.closeAndUnlock : H5Fclose)
-    root = try Group.open("/", at: Place(file: path, path: "/"), from: handle)
+    root = try Group.open("/", at: Place(file: place.file, path: "/"), from: handle)
   }
 
   /// Opens a file for reading.
@@ -46,7 +47,7 @@ public final class File: Sendable {
       (id, failure) = try attempt(locks: false)
     }
     if let failure { throw place.error(openReason(path, failure)) }
-    return try File(id, path: path, isWritten: false)
+    return try File(id, path: path, at: place, isWritten: false)
   }
 
   /// A link into another file would let whoever made this one choose what of the user's is read.
@@ -61,18 +62,20 @@ public final class File: Sendable {
   /// Throws "no such folder", "is a folder", "permission denied", or the system's reason.
   ///
   /// - Parameters:
+  ///   - name: what errors call the file, where it gets another name once it is whole.
   ///   - holdsVirtual: whether it may hold virtual datasets, which HDF5 1.10 and later read.
   ///   - locks: whether libhdf5 keeps other programs out while it writes.
   ///   - hasFewChunks: whether datasets have a few chunks each, for which libhdf5's usual 4 KiB of index
   ///     per dataset are too many.
   public static func create(
-    _ path: String, holdsVirtual: Bool = false, locks: Bool = true, hasFewChunks: Bool = false
+    _ path: String, called name: String? = nil, holdsVirtual: Bool = false, locks: Bool = true,
+    hasFewChunks: Bool = false
   ) throws -> File {
-    let place = Place(file: path)
+    let place = Place(file: name ?? path)
     forgetExternalLinks()
     let access = try accessList(place, locks: locks)
     defer { H5Pclose(access) }
-    try makeFirstBlock(place)
+    try makeFirstBlock(path, place)
     // The low bound is V18 too: only its object headers hold attributes over 64 KiB.
     let newest = holdsVirtual ? H5F_LIBVER_V110 : H5F_LIBVER_V18
     try place.check("create") { H5Pset_libver_bounds(access, H5F_LIBVER_V18, newest) }
@@ -86,7 +89,7 @@ public final class File: Sendable {
       }
     }
     let id = try place.check("create") { H5Fcreate(path, chdf5_truncate(), creation, access) }
-    return try File(id, path: path, isWritten: true)
+    return try File(id, path: path, at: place, isWritten: true)
   }
 
   /// Writes everything buffered to the file. Throws if that fails, such as "cannot flush: No
@@ -104,6 +107,10 @@ public final class File: Sendable {
   public func close() throws {
     try handle.close()
   }
+
+  /// Returns memory that was freed to the kernel, which holds what is written in such pages until it is on
+  /// the disk. Others cost several times the writing where a virtual machine asks its host for them.
+  public static func returnFreedMemory() { chdf5_return_freed_memory() }
 
   /// Closes a file and gives its lock back. libhdf5 leaves that to the end of the descriptor, which
   /// a program that was started meanwhile inherits, and with it the lock.
@@ -133,9 +140,8 @@ public final class File: Sendable {
 
   /// Makes the file if need be and has the system set aside its first block; libhdf5 is left in
   /// disorder, up to a crash at exit, if it cannot write a new file at all.
-  private static func makeFirstBlock(_ place: Place) throws {
-    let descriptor = Foundation.open(
-      place.file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o666)
+  private static func makeFirstBlock(_ path: String, _ place: Place) throws {
+    let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o666)
     let failure = descriptor < 0 ? errno : posix_fallocate(descriptor, 0, 4096)
     if descriptor >= 0 { Foundation.close(descriptor) }
     switch failure {

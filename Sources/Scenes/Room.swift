@@ -40,7 +40,7 @@ private struct Volume {
 }
 
 private struct Composer {
-  var workshop: Workshop
+  var builder: SceneBuilder
   let size: Vector
   var taken: [Volume] = []
   var landmarks: [Landmark] = []
@@ -51,7 +51,7 @@ private struct Composer {
   init(_ source: RandomSource) {
     var random = source
     size = Vector(random.uniform(3, 6.2), random.uniform(2.4, 3.2), random.uniform(3.4, 7.2))
-    workshop = Workshop(random: random)
+    builder = SceneBuilder(random: random)
   }
 
   mutating func compose() -> Room {
@@ -65,11 +65,11 @@ private struct Composer {
     hangLamps()
     let camera = Camera.chosen(
       in: size, landmarks: landmarks, taken: taken.map { ($0.low, $0.high) },
-      random: &workshop.random)
+      random: &builder.random)
     return Room(
-      size: size, surfaces: surfaces, primitives: workshop.primitives,
-      materials: workshop.materials, lights: lights(),
-      ambient: Vector(1, 1, 1) * workshop.random.uniform(0.22, 0.36), camera: camera)
+      size: size, surfaces: surfaces, primitives: builder.primitives,
+      materials: builder.materials, lights: lights(),
+      ambient: Vector(1, 1, 1) * builder.random.uniform(0.22, 0.36), camera: camera)
   }
 
   // MARK: Finding places
@@ -83,9 +83,9 @@ private struct Composer {
     _ piece: SceneClass, _ extent: Vector, above bottom: Float = 0, clearance: Float = 0.05
   ) -> Frame? {
     for _ in 0..<14 {
-      let wall = workshop.random.integer(0...3)
+      let wall = builder.random.integer(0...3)
       let span = wall.isMultiple(of: 2) ? size.x : size.z
-      let position = workshop.random.uniform(0.06, 0.94) * span
+      let position = builder.random.uniform(0.06, 0.94) * span
       let reach = extent.x / 2 + 0.06
       guard position > reach && position < span - reach else { continue }
       let hangs = bottom > 0 || piece == .door
@@ -121,7 +121,7 @@ private struct Composer {
     for _ in 0..<14 {
       var tried = frame
       tried.origin = Vector(
-        workshop.random.uniform(x, size.x - x), 0, workshop.random.uniform(z, size.z - z))
+        builder.random.uniform(x, size.x - x), 0, builder.random.uniform(z, size.z - z))
       if take(tried, extent, clearance: 0, margin: margin) {
         landmarks.append(Landmark(piece: piece, center: center(tried, extent)))
         return tried
@@ -154,118 +154,118 @@ private struct Composer {
   private mutating func finishSurfaces() -> InlineArray<6, UInt16> {
     let floor = floorMaterial()
     let wall = wallMaterial()
-    let accent = workshop.random.chance(0.4) ? wallMaterial() : wall
-    let white = Vector(1, 1, 1) * workshop.random.uniform(0.65, 0.85)
-    let ceiling = workshop.add(
+    let accent = builder.random.chance(0.4) ? wallMaterial() : wall
+    let white = Vector(1, 1, 1) * builder.random.uniform(0.65, 0.85)
+    let ceiling = builder.add(
       Material(pattern: .mottled, first: white, second: white * 0.92, scale: 3, specular: 0))
-    skirt(workshop.woodOrPaint())
-    if workshop.random.chance(0.2) { layBeams() }
-    if workshop.random.chance(0.2) { raisePillar(wall) }
+    skirt(builder.woodOrPaint())
+    if builder.random.chance(0.2) { layBeams() }
+    if builder.random.chance(0.2) { raisePillar(wall) }
     return [wall, wall, floor, ceiling, accent, wall]
   }
 
   private mutating func floorMaterial() -> UInt16 {
     let warm = color(
-      hue: workshop.random.uniform(0.05, 0.11), saturation: workshop.random.uniform(0.35, 0.7),
-      brightness: workshop.random.uniform(0.2, 0.6))
-    let grey = workshop.anyColor(saturation: 0.25, brightness: 0.7)
+      hue: builder.random.uniform(0.05, 0.11), saturation: builder.random.uniform(0.35, 0.7),
+      brightness: builder.random.uniform(0.2, 0.6))
+    let grey = builder.anyColor(saturation: 0.25, brightness: 0.7)
     let planks = Material(
-      pattern: .planks, first: warm, second: warm * 0.4, scale: workshop.random.uniform(5, 9),
+      pattern: .planks, first: warm, second: warm * 0.4, scale: builder.random.uniform(5, 9),
       specular: 0.15, gloss: 5)
     let tiles = Material(
-      pattern: .tiles, first: grey, second: grey * workshop.random.uniform(0.4, 0.7),
-      scale: workshop.random.uniform(1.6, 4), specular: 0.25, gloss: 6)
+      pattern: .tiles, first: grey, second: grey * builder.random.uniform(0.4, 0.7),
+      scale: builder.random.uniform(1.6, 4), specular: 0.25, gloss: 6)
     let checker = Material(
       pattern: .checker, first: grey, second: grey * 0.45,
-      scale: workshop.random.uniform(1.5, 3), specular: 0.25, gloss: 6)
+      scale: builder.random.uniform(1.5, 3), specular: 0.25, gloss: 6)
     let carpet = Material(
       pattern: .mottled, first: grey, second: grey * 0.75, scale: 30, specular: 0)
-    return workshop.add(workshop.random.pick(planks, planks, tiles, checker, carpet))
+    return builder.add(builder.random.pick(planks, planks, tiles, checker, carpet))
   }
 
   private mutating func wallMaterial() -> UInt16 {
-    let isColored = workshop.random.chance(0.5)
-    let first = workshop.anyColor(saturation: isColored ? 0.5 : 0.12, brightness: 0.85)
+    let isColored = builder.random.chance(0.5)
+    let first = builder.anyColor(saturation: isColored ? 0.5 : 0.12, brightness: 0.85)
     let paint = Material(
       pattern: .mottled, first: first, second: first * 0.93, scale: 5, specular: 0)
     let stripes = Material(
       pattern: .stripes, first: first, second: first * 0.82,
-      scale: workshop.random.uniform(3, 8), specular: 0)
+      scale: builder.random.uniform(3, 8), specular: 0)
     let bricks = Material(
       pattern: .bricks,
       first: color(
-        hue: workshop.random.uniform(0.01, 0.07), saturation: workshop.random.uniform(0.1, 0.7),
-        brightness: workshop.random.uniform(0.4, 0.7)),
-      second: Vector(0.5, 0.48, 0.45), scale: workshop.random.uniform(3, 4), specular: 0)
+        hue: builder.random.uniform(0.01, 0.07), saturation: builder.random.uniform(0.1, 0.7),
+        brightness: builder.random.uniform(0.4, 0.7)),
+      second: Vector(0.5, 0.48, 0.45), scale: builder.random.uniform(3, 4), specular: 0)
     let tiles = Material(
       pattern: .tiles, first: first, second: first * 0.7,
-      scale: workshop.random.uniform(3, 6), specular: 0.3, gloss: 6)
-    return workshop.add(
-      workshop.random.pick(paint, paint, paint, paint, stripes, bricks, tiles))
+      scale: builder.random.uniform(3, 6), specular: 0.3, gloss: 6)
+    return builder.add(
+      builder.random.pick(paint, paint, paint, paint, stripes, bricks, tiles))
   }
 
   private mutating func skirt(_ material: UInt16) {
-    let height = workshop.random.uniform(0.06, 0.13)
+    let height = builder.random.uniform(0.06, 0.13)
     for end in [0, 1] as [Float] {
       let alongX = Vector(size.x / 2, height / 2, end * size.z)
-      workshop.slab(.wall, center: alongX, size: Vector(size.x, height, 0.03), material)
+      builder.slab(.wall, center: alongX, size: Vector(size.x, height, 0.03), material)
       let alongZ = Vector(end * size.x, height / 2, size.z / 2)
-      workshop.slab(.wall, center: alongZ, size: Vector(0.03, height, size.z), material)
+      builder.slab(.wall, center: alongZ, size: Vector(0.03, height, size.z), material)
     }
   }
 
   private mutating func layBeams() {
-    let wood = workshop.wood()
+    let wood = builder.wood()
     let count = Int(size.z / 1.2)
     for beam in 0..<count {
       let z = size.z * (Float(beam) + 0.5) / Float(count)
       let center = Vector(size.x / 2, size.y - 0.06, z)
-      workshop.slab(.ceiling, center: center, size: Vector(size.x, 0.12, 0.14), wood)
+      builder.slab(.ceiling, center: center, size: Vector(size.x, 0.12, 0.14), wood)
     }
   }
 
   private mutating func raisePillar(_ material: UInt16) {
-    let width = workshop.random.uniform(0.25, 0.45)
+    let width = builder.random.uniform(0.25, 0.45)
     let extent = Vector(width, size.y, width)
     guard let frame = placeFreely(.wall, extent, yaw: 0, margin: 0) else { return }
     let center = frame.origin + Vector(0, size.y / 2, 0)
-    workshop.slab(.wall, center: center, size: extent, material)
+    builder.slab(.wall, center: center, size: extent, material)
   }
 
   private mutating func openWindows() {
-    let share = workshop.random.unit()
+    let share = builder.random.unit()
     for _ in 0..<(share < 0.08 ? 0 : share < 0.35 ? 1 : share < 0.75 ? 2 : 3) {
-      let sill = workshop.random.uniform(0.6, 1.05)
+      let sill = builder.random.uniform(0.6, 1.05)
       let extent = Vector(
-        workshop.random.uniform(0.9, 2.3),
-        min(workshop.random.uniform(1, 1.7), size.y - sill - 0.15), 0.08)
+        builder.random.uniform(0.9, 2.3),
+        min(builder.random.uniform(1, 1.7), size.y - sill - 0.15), 0.08)
       guard let frame = placeAtWall(.window, extent, above: sill, clearance: 0.12) else {
         continue
       }
-      workshop.begin(.window, at: frame)
-      workshop.window(extent)
+      builder.begin(.window, at: frame)
+      builder.window(extent)
       let inside = frame.turnedToWorld(Vector(0, 0, 0.35))
       skylights.append(frame.origin + inside + Vector(0, extent.y * 0.6, 0))
     }
   }
 
   private mutating func hangDoors() {
-    for _ in 0..<workshop.random.pick(0, 1, 1, 2) {
-      let extent = Vector(workshop.random.uniform(0.85, 1.1), 2.08, 0.08)
+    for _ in 0..<builder.random.pick(0, 1, 1, 2) {
+      let extent = Vector(builder.random.uniform(0.85, 1.1), 2.08, 0.08)
       guard let frame = placeAtWall(.door, extent, clearance: 0.7) else { continue }
-      workshop.begin(.door, at: frame)
-      workshop.door(extent)
+      builder.begin(.door, at: frame)
+      builder.door(extent)
     }
   }
 
   private mutating func hangPictures() {
-    for _ in 0..<workshop.random.integer(1...3) {
+    for _ in 0..<builder.random.integer(1...3) {
       let extent = Vector(
-        workshop.random.uniform(0.4, 1.3), workshop.random.uniform(0.4, 0.9), 0.03)
-      let bottom = 1.6 - extent.y / 2 + workshop.random.uniform(-0.1, 0.25)
+        builder.random.uniform(0.4, 1.3), builder.random.uniform(0.4, 0.9), 0.03)
+      let bottom = 1.6 - extent.y / 2 + builder.random.uniform(-0.1, 0.25)
       guard let frame = placeAtWall(.picture, extent, above: bottom) else { continue }
-      workshop.begin(.picture, at: frame)
-      workshop.picture(extent)
+      builder.begin(.picture, at: frame)
+      builder.picture(extent)
     }
   }
 
@@ -273,8 +273,8 @@ private struct Composer {
 
   private mutating func furnishWalls() {
     var wishes: [SceneClass] = [.shelf, .sofa, .bed, .cabinet, .shelf, .cabinet, .sofa]
-    workshop.random.shuffle(&wishes)
-    let count = min(wishes.count, Int(size.x * size.z / 10) + workshop.random.integer(1...2))
+    builder.random.shuffle(&wishes)
+    let count = min(wishes.count, Int(size.x * size.z / 10) + builder.random.integer(1...2))
     for piece in wishes.prefix(count) {
       switch piece {
       case .shelf: placeShelf()
@@ -287,58 +287,58 @@ private struct Composer {
 
   private mutating func placeShelf() {
     let extent = Vector(
-      workshop.random.uniform(0.6, 1.5), workshop.random.pick(0.9, 1.3, 1.8, 2.1),
-      workshop.random.uniform(0.24, 0.34))
+      builder.random.uniform(0.6, 1.5), builder.random.pick(0.9, 1.3, 1.8, 2.1),
+      builder.random.uniform(0.24, 0.34))
     guard let frame = placeAtWall(.shelf, extent, clearance: 0.3) else { return }
-    workshop.begin(.shelf, at: frame)
-    workshop.shelf(extent)
+    builder.begin(.shelf, at: frame)
+    builder.shelf(extent)
     if extent.y < 1.4 { decorate(frame, extent) }
   }
 
   private mutating func placeSofa() {
     let extent = Vector(
-      workshop.random.pick(0.9, 1.6, 2.1), workshop.random.uniform(0.7, 0.9),
-      workshop.random.uniform(0.8, 0.95))
+      builder.random.pick(0.9, 1.6, 2.1), builder.random.uniform(0.7, 0.9),
+      builder.random.uniform(0.8, 0.95))
     guard let frame = placeAtWall(.sofa, extent, clearance: 0.3) else { return }
-    workshop.begin(.sofa, at: frame)
-    workshop.sofa(extent)
+    builder.begin(.sofa, at: frame)
+    builder.sofa(extent)
   }
 
   private mutating func placeBed() {
     let extent = Vector(
-      workshop.random.pick(0.95, 1.4, 1.65), workshop.random.uniform(0.75, 1.1), 2.05)
+      builder.random.pick(0.95, 1.4, 1.65), builder.random.uniform(0.75, 1.1), 2.05)
     guard let frame = placeAtWall(.bed, extent, clearance: 0.2) else { return }
-    workshop.begin(.bed, at: frame)
-    workshop.bed(extent)
+    builder.begin(.bed, at: frame)
+    builder.bed(extent)
   }
 
   private mutating func placeCabinet() {
     let extent = Vector(
-      workshop.random.uniform(0.5, 1.6), workshop.random.pick(0.6, 0.8, 1, 1.9),
-      workshop.random.uniform(0.38, 0.55))
+      builder.random.uniform(0.5, 1.6), builder.random.pick(0.6, 0.8, 1, 1.9),
+      builder.random.uniform(0.38, 0.55))
     guard let frame = placeAtWall(.cabinet, extent, clearance: 0.3) else { return }
-    workshop.begin(.cabinet, at: frame)
-    workshop.cabinet(extent)
+    builder.begin(.cabinet, at: frame)
+    builder.cabinet(extent)
     if extent.y < 1.4 { decorate(frame, extent) }
   }
 
   private mutating func furnishMiddle() {
     let groups = size.x * size.z > 30 ? 2 : 1
-    for group in 0..<groups where workshop.random.chance(0.85) {
-      let isLow = group == 1 || workshop.random.chance(0.25)
-      let isRound = workshop.random.chance(0.3)
-      let width = workshop.random.uniform(0.8, isRound ? 1.2 : 1.8)
+    for group in 0..<groups where builder.random.chance(0.85) {
+      let isLow = group == 1 || builder.random.chance(0.25)
+      let isRound = builder.random.chance(0.3)
+      let width = builder.random.uniform(0.8, isRound ? 1.2 : 1.8)
       let extent = Vector(
-        width, isLow ? workshop.random.uniform(0.38, 0.48) : workshop.random.uniform(0.7, 0.78),
-        isRound ? width : min(width - 0.03, workshop.random.uniform(0.6, 0.95)))
-      let yaw = Float(workshop.random.integer(0...1)) * 1.5708
-      let turned = yaw + (workshop.random.chance(0.3) ? workshop.random.uniform(-0.6, 0.6) : 0)
+        width, isLow ? builder.random.uniform(0.38, 0.48) : builder.random.uniform(0.7, 0.78),
+        isRound ? width : min(width - 0.03, builder.random.uniform(0.6, 0.95)))
+      let yaw = Float(builder.random.integer(0...1)) * 1.5708
+      let turned = yaw + (builder.random.chance(0.3) ? builder.random.uniform(-0.6, 0.6) : 0)
       let around = Vector(isLow ? 0.3 : 1, 0, isLow ? 0.3 : 1)
       let place = placeFreely(.table, extent + around, yaw: turned)
       guard let frame = place ?? placeFreely(.table, extent, yaw: turned) else { continue }
-      if workshop.random.chance(0.45) { layRug(frame, extent + Vector(0.9, 0, 0.9)) }
-      workshop.begin(.table, at: frame)
-      workshop.table(extent)
+      if builder.random.chance(0.45) { layRug(frame, extent + Vector(0.9, 0, 0.9)) }
+      builder.begin(.table, at: frame)
+      builder.table(extent)
       decorate(frame, extent)
       if !isLow && place != nil { seat(around: frame, extent) }
     }
@@ -346,36 +346,36 @@ private struct Composer {
 
   /// Chairs on the long sides of a table, and sometimes at its heads.
   private mutating func seat(around table: Frame, _ extent: Vector) {
-    let wood = workshop.woodOrPaint()
-    let fabric = workshop.random.chance(0.5) ? wood : workshop.fabric()
-    let chair = Vector(0.43, workshop.random.uniform(0.82, 1), 0.43)
+    let wood = builder.woodOrPaint()
+    let fabric = builder.random.chance(0.5) ? wood : builder.fabric()
+    let chair = Vector(0.43, builder.random.uniform(0.82, 1), 0.43)
     let perSide = extent.x > 1.25 ? 2 : 1
     for side in 0..<4 {
       let isLong = side.isMultiple(of: 2)
       let count = isLong ? perSide : 1
-      for place in 0..<count where workshop.random.chance(isLong ? 0.85 : 0.5) {
+      for place in 0..<count where builder.random.chance(isLong ? 0.85 : 0.5) {
         let turn = Float(side) * 1.5708
-        let out = (isLong ? extent.z : extent.x) / 2 + workshop.random.uniform(0.02, 0.2)
+        let out = (isLong ? extent.z : extent.x) / 2 + builder.random.uniform(0.02, 0.2)
         let along = (Float(place) + 0.5 - Float(count) / 2) * extent.x * 0.5
         let local = Vector(
           sin(turn) * out + cos(turn) * along, 0, cos(turn) * out - sin(turn) * along)
         var frame = table
         frame.origin += table.turnedToWorld(local)
         // The chair faces the table.
-        let yaw = turn + 3.1416 + workshop.random.uniform(-0.25, 0.25)
+        let yaw = turn + 3.1416 + builder.random.uniform(-0.25, 0.25)
         let (c, s) = (cos(yaw), sin(yaw))
         frame.cosine = table.cosine * c - table.sine * s
         frame.sine = table.sine * c + table.cosine * s
         landmarks.append(Landmark(piece: .chair, center: center(frame, chair)))
-        workshop.begin(.chair, at: frame)
-        workshop.chair(chair, frame: wood, seat: fabric)
+        builder.begin(.chair, at: frame)
+        builder.chair(chair, frame: wood, seat: fabric)
       }
     }
   }
 
   private mutating func layRug(_ frame: Frame, _ extent: Vector) {
-    workshop.begin(.rug, at: frame)
-    workshop.rug(Vector(extent.x, 0.014, extent.z))
+    builder.begin(.rug, at: frame)
+    builder.rug(Vector(extent.x, 0.014, extent.z))
     landmarks.append(Landmark(piece: .rug, center: frame.origin))
   }
 
@@ -383,84 +383,84 @@ private struct Composer {
   private mutating func decorate(_ frame: Frame, _ extent: Vector) {
     let slots = max(1, Int(extent.x / 0.4))
     let width = extent.x / Float(slots)
-    for slot in 0..<slots where workshop.random.chance(0.3) {
+    for slot in 0..<slots where builder.random.chance(0.3) {
       var place = frame
       let x = (Float(slot) + 0.5) * width - extent.x / 2
-      let z = workshop.random.uniform(-0.15, 0.15) * extent.z
+      let z = builder.random.uniform(-0.15, 0.15) * extent.z
       place.origin += frame.turnedToWorld(Vector(x, extent.y, z))
       let space = Vector(min(width, 0.4) - 0.06, 0.4, 0.3)
-      let height = workshop.random.uniform(0.2, 0.45)
-      let piece = workshop.random.pick(
+      let height = builder.random.uniform(0.2, 0.45)
+      let piece = builder.random.pick(
         SceneClass.vase, .vase, .books, .plant, .plant, .lamp, .ball)
-      workshop.begin(piece, at: place)
+      builder.begin(piece, at: place)
       landmarks.append(Landmark(piece: piece, center: place.origin))
       switch piece {
       case .vase:
-        workshop.vase(Vector(min(space.x, height * workshop.random.uniform(0.4, 0.8)), height, 0))
-      case .books: workshop.pile(space)
-      case .plant: workshop.plant(Vector(min(space.x, height * 0.8), height * 1.2, 0))
-      case .lamp: bulbs.append(workshop.lamp(Vector(min(space.x, 0.3), height + 0.12, 0)))
+        builder.vase(Vector(min(space.x, height * builder.random.uniform(0.4, 0.8)), height, 0))
+      case .books: builder.pile(space)
+      case .plant: builder.plant(Vector(min(space.x, height * 0.8), height * 1.2, 0))
+      case .lamp: bulbs.append(builder.lamp(Vector(min(space.x, 0.3), height + 0.12, 0)))
       default:
-        let diameter = workshop.random.uniform(0.1, 0.2)
-        workshop.ball(Vector(diameter, diameter, diameter))
+        let diameter = builder.random.uniform(0.1, 0.2)
+        builder.ball(Vector(diameter, diameter, diameter))
       }
     }
   }
 
   private mutating func scatterOnFloor() {
-    if workshop.random.chance(0.35) {
-      let width = workshop.random.uniform(1, 2.2)
-      let isRound = workshop.random.chance(0.3)
-      let extent = Vector(width, 0.012, isRound ? width : width * workshop.random.uniform(0.5, 0.8))
-      let yaw = workshop.random.uniform(-0.4, 0.4)
+    if builder.random.chance(0.35) {
+      let width = builder.random.uniform(1, 2.2)
+      let isRound = builder.random.chance(0.3)
+      let extent = Vector(width, 0.012, isRound ? width : width * builder.random.uniform(0.5, 0.8))
+      let yaw = builder.random.uniform(-0.4, 0.4)
       if let frame = placeFreely(.rug, extent, yaw: yaw) {
         taken.removeLast()
-        workshop.begin(.rug, at: frame)
-        workshop.rug(extent)
+        builder.begin(.rug, at: frame)
+        builder.rug(extent)
       }
     }
-    for _ in 0..<workshop.random.pick(0, 1) {
-      let height = workshop.random.uniform(0.7, 1.9)
-      let width = height * workshop.random.uniform(0.35, 0.55)
+    for _ in 0..<builder.random.pick(0, 1) {
+      let height = builder.random.uniform(0.7, 1.9)
+      let width = height * builder.random.uniform(0.35, 0.55)
       let extent = Vector(width, height, width)
       if let frame = placeFreely(.plant, extent, yaw: 0, margin: 0.02) {
-        workshop.begin(.plant, at: frame)
-        workshop.plant(extent)
+        builder.begin(.plant, at: frame)
+        builder.plant(extent)
       }
     }
-    for _ in 0..<workshop.random.pick(0, 1) {
+    for _ in 0..<builder.random.pick(0, 1) {
       let extent = Vector(
-        workshop.random.uniform(0.35, 0.5), workshop.random.uniform(1.3, 1.75), 0.45)
+        builder.random.uniform(0.35, 0.5), builder.random.uniform(1.3, 1.75), 0.45)
       if let frame = placeFreely(.lamp, extent, yaw: 0) {
-        workshop.begin(.lamp, at: frame)
-        bulbs.append(workshop.lamp(extent))
+        builder.begin(.lamp, at: frame)
+        bulbs.append(builder.lamp(extent))
       }
     }
-    for _ in 0..<workshop.random.pick(0, 0, 1, 2) {
-      let diameter = workshop.random.uniform(0.25, 0.65)
+    for _ in 0..<builder.random.pick(0, 0, 1, 2) {
+      let diameter = builder.random.uniform(0.25, 0.65)
       let extent = Vector(diameter, diameter, diameter)
       if let frame = placeFreely(.ball, extent, yaw: 0, margin: 0.03) {
-        workshop.begin(.ball, at: frame)
-        workshop.ball(extent)
+        builder.begin(.ball, at: frame)
+        builder.ball(extent)
       }
     }
-    for _ in 0..<workshop.random.pick(0, 0, 1) {
-      let height = workshop.random.uniform(0.6, 1.2)
-      let width = height * workshop.random.uniform(0.35, 0.6)
+    for _ in 0..<builder.random.pick(0, 0, 1) {
+      let height = builder.random.uniform(0.6, 1.2)
+      let width = height * builder.random.uniform(0.35, 0.6)
       let extent = Vector(width, height, width)
       if let frame = placeFreely(.vase, extent, yaw: 0, margin: 0.03) {
-        workshop.begin(.vase, at: frame)
-        workshop.vase(extent)
+        builder.begin(.vase, at: frame)
+        builder.vase(extent)
       }
     }
-    for _ in 0..<workshop.random.pick(0, 0, 1, 2) {
-      let extent = Vector(0.45, workshop.random.uniform(0.85, 1), 0.45)
-      let yaw = workshop.random.uniform(0, 6.28)
+    for _ in 0..<builder.random.pick(0, 0, 1, 2) {
+      let extent = Vector(0.45, builder.random.uniform(0.85, 1), 0.45)
+      let yaw = builder.random.uniform(0, 6.28)
       if let frame = placeFreely(.chair, extent, yaw: yaw) {
-        let wood = workshop.woodOrPaint()
-        let seat = workshop.random.chance(0.5) ? wood : workshop.fabric()
-        workshop.begin(.chair, at: frame)
-        workshop.chair(extent, frame: wood, seat: seat)
+        let wood = builder.woodOrPaint()
+        let seat = builder.random.chance(0.5) ? wood : builder.fabric()
+        builder.begin(.chair, at: frame)
+        builder.chair(extent, frame: wood, seat: seat)
       }
     }
   }
@@ -470,11 +470,11 @@ private struct Composer {
   private mutating func hangLamps() {
     let lamps = size.z > 5 ? 2 : 1
     for lamp in 0..<lamps {
-      let z = size.z * (Float(lamp) + workshop.random.uniform(0.35, 0.65)) / Float(lamps)
-      let place = Vector(size.x * workshop.random.uniform(0.35, 0.65), size.y, z)
-      workshop.begin(.lamp, at: Frame(origin: place))
-      let drop = workshop.random.uniform(0.35, 0.8)
-      let bulb = workshop.pendant(drop: drop, radius: workshop.random.uniform(0.15, 0.28))
+      let z = size.z * (Float(lamp) + builder.random.uniform(0.35, 0.65)) / Float(lamps)
+      let place = Vector(size.x * builder.random.uniform(0.35, 0.65), size.y, z)
+      builder.begin(.lamp, at: Frame(origin: place))
+      let drop = builder.random.uniform(0.35, 0.8)
+      let bulb = builder.pendant(drop: drop, radius: builder.random.uniform(0.15, 0.28))
       bulbs.insert(bulb, at: 0)
       landmarks.append(Landmark(piece: .lamp, center: bulb))
     }
@@ -486,10 +486,10 @@ private struct Composer {
     if let skylight = skylights.first { positions.append((skylight, true)) }
     let power = 0.2 * (size.x * size.z + (size.x + size.z) * size.y) / Float(positions.count)
     return positions.map { position, isDaylight in
-      let hue = isDaylight ? workshop.random.uniform(0.55, 0.62) : 0.1
-      let tint = color(hue: hue, saturation: workshop.random.uniform(0, 0.2), brightness: 1)
+      let hue = isDaylight ? builder.random.uniform(0.55, 0.62) : 0.1
+      let tint = color(hue: hue, saturation: builder.random.uniform(0, 0.2), brightness: 1)
       return Light(
-        position: position, color: tint * power * workshop.random.uniform(0.7, 1.3))
+        position: position, color: tint * power * builder.random.uniform(0.7, 1.3))
     }
   }
 }

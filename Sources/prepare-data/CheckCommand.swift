@@ -22,6 +22,7 @@ struct CheckCommand: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    common.warnOfThreads(toolName)
     if verify { try verifyDigest() }
     let reader = try ArtifactReader(opening: file)
     if reader.kind == .dataset || !verify {

@@ -45,7 +45,8 @@ struct CityscapesCommand: ParsableCommand {
   }
 
   func run() throws {
-    try writeDataset(try reader(), foreign, common, output)
+    let options = ["cityscapes", "layout \(layout)", "classes \(classes)"]
+    try writeDataset(try reader(), options: options, foreign, common, output)
   }
 
   private func reader() throws -> any ForeignDataset {

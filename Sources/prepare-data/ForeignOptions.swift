@@ -47,10 +47,14 @@ struct ForeignOptions: ParsableArguments {
 }
 
 /// Converts a foreign data set and says what came of it.
+///
+/// - Parameter options: the command and what its options stand for, where that shapes the samples.
 func writeDataset(
-  _ dataset: any ForeignDataset, _ foreign: ForeignOptions, _ common: CommonOptions,
+  _ dataset: any ForeignDataset, options: [String], _ foreign: ForeignOptions,
+  _ common: CommonOptions,
   _ output: OutputOptions
 ) throws {
+  common.warnOfThreads(toolName)
   try OutputFile.check(output.output, .artifact(.dataset), inputs: dataset.tables)
   let settings = ConversionSettings(threads: common.threadCount, maxBad: foreign.maxBad)
   var provenance = Provenance(
@@ -73,13 +77,8 @@ func writeDataset(
   if let shardSize = foreign.shardSize {
     // Where the files lie and who works on what make no difference to the samples; of tables it is
     // the content that does.
-    let options = givenOptions(without: [
-      "--input", "-o", "--output", "--shards", "--threads", "--max-bad", "--resume", "--quiet",
-      "-q",
-    ]).filter { option in !dataset.tables.contains { option.hasSuffix(" " + $0) } }
     let plan = ShardPlan(
-      dataset, size: shardSize,
-      settings: [version] + options + provenance.inputs.map(\.sha256))
+      dataset, size: shardSize, settings: [version] + options + provenance.inputs.map(\.sha256))
     shardCount = plan.count
     let chosen = foreign.shards?.numbers ?? 0..<plan.count
     guard chosen.upperBound <= plan.count else {

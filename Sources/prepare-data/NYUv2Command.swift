@@ -53,8 +53,15 @@ struct NYUv2Command: ParsableCommand {
   }
 
   func run() throws {
-    try writeDataset(reader(), foreign, common, output)
+    let tasks = try taskList(tasks, of: MapTask.self).map(\.rawValue)
+    let options = [
+      "nyuv2", "layout \(layout)", "tasks \(tasks)",
+      "normals \(normals) \(normalsFolder ?? "")", "classes \(labelClasses)",
+    ]
+    try writeDataset(reader(), options: options, foreign, common, output)
   }
+
+  private var labelClasses: Int { classes ?? 13 }
 
   private func reader() throws -> any ForeignDataset {
     let folder = try InputFolder(input)
@@ -66,7 +73,7 @@ struct NYUv2Command: ParsableCommand {
       return try NYUv2Official(
         folder, tasks: tasks,
         normals: normalsFolder.map { .pictures(folder: $0, bytes) } ?? .computedFromDepth)
-    case .mtan: return try MTANDataset(folder, tasks: tasks, classes: classes ?? 13)
+    case .mtan: return try MTANDataset(folder, tasks: tasks, classes: labelClasses)
     }
   }
 }

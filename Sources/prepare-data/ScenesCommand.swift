@@ -45,6 +45,7 @@ struct ScenesCommand: ParsableCommand {
   }
 
   func run() throws {
+    common.warnOfThreads(toolName)
     try OutputFile.check(output.output, .artifact(.dataset))
     let total = train + validation + test
     let options = SceneDatasetOptions(

@@ -52,6 +52,8 @@ struct TaskonomyCommand: ParsableCommand {
       let buildings = missing.count == 1 ? "1 building" : "\(missing.count) buildings"
       common.warn(toolName, "\(input): \(buildings) of the split not there: \(named)")
     }
-    try writeDataset(reader, foreign, common, output)
+    let tasks = try taskList(tasks, of: TaskonomyTask.self).map(\.rawValue)
+    let options = ["taskonomy", "tasks \(tasks)", "uncertain \(uncertain)"]
+    try writeDataset(reader, options: options, foreign, common, output)
   }
 }

@@ -107,7 +107,9 @@ struct ScoreImportance: ParsableCommand {
       scores = try scoreImportance(of: start.network, settings: settings)
     }
     progress.finish()
-    for task in scores { try writer.write(task: task.task, loss: task.loss, task.scores) }
+    for task in scores {
+      try writer.write(task: task.task, loss: task.loss, task.inTurn().value)
+    }
     try writer.finish()
     common.say(summary(scores, batches: settings.batches, seconds: progress.seconds))
   }

@@ -1,7 +1,7 @@
 // Files in other people's formats, written as small as they can be.
 
 import Artifacts
-import CZlib
+import CDeflate
 import Datasets
 import Foundation
 import TestSupport
@@ -53,8 +53,8 @@ struct ForeignFolder {
   ) throws {
     func chunk(_ type: String, _ data: [UInt8]) -> [UInt8] {
       let content = Array(type.utf8) + data
-      let sum = crc32(0, content, UInt32(content.count))
-      return bigEndian(UInt32(data.count)) + content + bigEndian(UInt32(sum))
+      let sum = libdeflate_crc32(0, content, content.count)
+      return bigEndian(UInt32(data.count)) + content + bigEndian(sum)
     }
     let header =
       bigEndian(UInt32(width)) + bigEndian(UInt32(height))
@@ -90,12 +90,15 @@ struct ForeignFolder {
   }
 }
 
-/// Packed by zlib.
+/// As a zlib stream.
 func deflated(_ bytes: [UInt8]) -> [UInt8] {
-  var size = compressBound(UInt(bytes.count))
-  var result = [UInt8](repeating: 0, count: Int(size))
-  #expect(compress2(&result, &size, bytes, UInt(bytes.count), 6) == Z_OK)
-  return Array(result.prefix(Int(size)))
+  let compressor = libdeflate_alloc_compressor(6)
+  defer { libdeflate_free_compressor(compressor) }
+  let room = libdeflate_zlib_compress_bound(compressor, bytes.count)
+  return [UInt8](unsafeUninitializedCapacity: room) { packed, count in
+    count = libdeflate_zlib_compress(
+      compressor, bytes, bytes.count, packed.baseAddress, packed.count)
+  }
 }
 
 func bigEndian<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) -> [UInt8] {

@@ -1,7 +1,7 @@
 // Damaged files of every format, 10,000 each: an error or a result, never a crash or a hang.
 
 import Artifacts
-import CZlib
+import CDeflate
 import Datasets
 import Foundation
 import TestSupport
@@ -18,7 +18,7 @@ import Testing
       let length = result[place..<place + 4].reduce(0) { $0 << 8 | Int($1) }
       guard length <= result.count - place - 12 else { break }
       let content = Array(result[place + 4..<place + 8 + length])
-      let sum = bigEndian(UInt32(crc32(0, content, UInt32(content.count))))
+      let sum = bigEndian(libdeflate_crc32(0, content, content.count))
       result.replaceSubrange(place + 8 + length..<place + 12 + length, with: sum)
       place += 12 + length
     }
@@ -43,7 +43,11 @@ import Testing
       try folder.write(name, repair(damaged(good, &random)))
       do {
         try read()
+      } catch let error as InputError {
+        errors += 1
+        #expect(!error.reason.isEmpty)
       } catch let error as ArtifactError {
+        // A .mat file of version 7.3 is an HDF5 file.
         errors += 1
         #expect(!error.reason.isEmpty)
       }

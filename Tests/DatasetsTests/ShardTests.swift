@@ -31,7 +31,7 @@ private struct NumberedDataset: ForeignDataset {
   func sample(_ index: Int, of split: Split) throws -> Sample {
     let number = index + (split == .train ? 0 : 20)
     guard !broken.contains(number) else {
-      throw ArtifactError(file: "\(number).png", path: "", reason: "no such file")
+      throw InputError(file: "\(number).png", reason: "no such file")
     }
     func map(_ value: Float) -> TargetMap {
       TargetMap(

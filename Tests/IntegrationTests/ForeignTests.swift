@@ -90,14 +90,16 @@ import Testing
     #expect(said(kept).hasPrefix("d.h5: 3 shards kept\n"))
   }
 
-  @Test("Options written in another way are the same options")
+  @Test("Options written in another way, or out, are the same options")
   func spelling() throws {
     let folder = try inputs()
     let tool = "nyuv2 --input in --resume -o d.h5 "
     try folder.succeed(.prepareData, tool + "--layout mtan --tasks seg,depth --shard-size 4")
     #expect(
       said(
-        try folder.succeed(.prepareData, tool + "--shard-size=4 --tasks=seg,depth --layout mtan")
+        try folder.succeed(
+          .prepareData,
+          tool + "--shard-size=4 --tasks=seg,depth --classes 13 --normals centred --layout mtan")
       )
       .hasPrefix("d.h5: 3 shards kept\n"))
     #expect(

@@ -24,7 +24,7 @@ import Training
         try ModelFile.write(
           path,
           Model(
-            architecture: network.architecture.json(), step: 0, parameters: parameters,
+            architecture: network.architecture.json, step: 0, parameters: parameters,
             buffers: buffers, masks: masks), provenance: someProvenance)
         return try body(dataset, ModelFile(opening: path))
       }
@@ -89,7 +89,7 @@ import Training
         try ModelFile.write(
           folder + "/model.h5",
           Model(
-            architecture: network.architecture.json(), step: 0, parameters: parameters,
+            architecture: network.architecture.json, step: 0, parameters: parameters,
             buffers: buffers), provenance: someProvenance)
         return try evaluate(
           ModelFile(opening: folder + "/model.h5"), on: dataset,

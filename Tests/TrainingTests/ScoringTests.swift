@@ -15,7 +15,7 @@ import Training
     -> (scores: [TaskScores], empty: EmptyTargets)
   {
     try scoreImportance(
-      of: smallNetwork(dataset), tasks: TaskSet(dataset.tasks),
+      with: DenseEngine(smallNetwork(dataset)), tasks: TaskSet(dataset.tasks),
       on: sequential(dataset, batchSize: 2),
       settings: ScoringSettings(criterion: .static, batches: batches, seed: 1),
       progress: { _ in })

@@ -110,10 +110,10 @@ import Training
   }
 
   @Test func masksForAnotherNetworkAreRefused() throws {
-    var wider = architecture
-    wider.width = 3
-    var calmer = architecture
-    calmer.dropout = 0
+    var settings = Self.settings
+    settings.width = 3
+    let wider = try Architecture(settings)
+    let calmer = try architecture.with(dropout: 0)
     let start = try start()
     try withMasks(wider) { masks in
       #expect(

@@ -13,10 +13,10 @@ struct AdaShareIndex {
   /// relative to the input folder.
   let splits: [(split: Split, rows: [[String]])]
 
-  /// - Throws: ``ArtifactError`` naming the file, and the split and the row (from 1) that are wrong.
+  /// - Throws: ``InputError`` naming the file, and the split and the row (from 1) that are wrong.
   init(_ path: String, columns: Int) throws {
-    func failure(_ reason: String) -> ArtifactError {
-      ArtifactError(file: path, path: "", reason: reason)
+    func failure(_ reason: String) -> InputError {
+      InputError(file: path, reason: reason)
     }
     let data = Data(try InputFile(path).readAll())
     guard let lists = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {

@@ -1,7 +1,7 @@
 // MATLAB's MAT files, version 5 (MathWorks, "MAT-File Format"): their arrays of numbers.
 
 import Artifacts
-import CZlib
+import CDeflate
 import Foundation
 
 /// The real numeric arrays of a file, by variable name, each column-major.
@@ -14,11 +14,11 @@ struct MatFile: Sendable {
   /// A file may unpack to so many bytes.
   private static let largestContent = 64 << 20
 
-  /// - Throws: ``ArtifactError`` naming the file, when it is missing, truncated, damaged, of another
+  /// - Throws: ``InputError`` naming the file, when it is missing, truncated, damaged, of another
   ///   version, or too large once unpacked.
   init(_ path: String) throws {
-    func failure(_ reason: String) -> ArtifactError {
-      ArtifactError(file: path, path: "", reason: reason)
+    func failure(_ reason: String) -> InputError {
+      InputError(file: path, reason: reason)
     }
     let bytes = try InputFile(path).readAll()
     if bytes.starts(with: Array("MATLAB 7.3".utf8)) {
@@ -59,10 +59,10 @@ struct MatFile: Sendable {
     self.variables = variables
   }
 
-  /// - Throws: ``ArtifactError`` when there is no numeric variable of that name.
+  /// - Throws: ``InputError`` when there is no numeric variable of that name.
   func variable(_ name: String) throws -> [Double] {
     guard let values = variables[name] else {
-      throw ArtifactError(file: path, path: "", reason: "has no numeric variable '\(name)'")
+      throw InputError(file: path, reason: "has no numeric variable '\(name)'")
     }
     return values
   }
@@ -182,33 +182,26 @@ private func numbers(in matrix: ArraySlice<UInt8>, _ isBigEndian: Bool) throws(D
   return (String(decoding: name, as: UTF8.self), values)
 }
 
-/// Unpacks a zlib stream.
+/// Unpacks a zlib stream, which does not tell its size beforehand.
 private func inflated(_ packed: ArraySlice<UInt8>, limit: Int) throws(Damage) -> [UInt8] {
-  var stream = z_stream()
-  guard inflateInit_(&stream, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+  guard let decompressor = libdeflate_alloc_decompressor() else {
     throw Damage(reason: "cannot be unpacked: no memory")
   }
-  defer { inflateEnd(&stream) }
-  var input = Array(packed)
-  var result: [UInt8] = []
-  var block = [UInt8](repeating: 0, count: 1 << 16)
-  let status = input.withUnsafeMutableBufferPointer { input in
-    block.withUnsafeMutableBufferPointer { block in
-      stream.next_in = input.baseAddress
-      stream.avail_in = UInt32(clamping: input.count)
-      var status = Z_OK
-      while status == Z_OK, result.count <= limit {
-        stream.next_out = block.baseAddress
-        stream.avail_out = UInt32(block.count)
-        status = inflate(&stream, Z_NO_FLUSH)
-        result += block.prefix(block.count - Int(stream.avail_out))
-      }
-      return status
+  defer { libdeflate_free_decompressor(decompressor) }
+  let packed = Array(packed)
+  var room = min(max(4 * packed.count, 1 << 16), limit)
+  while true {
+    var result = LIBDEFLATE_SUCCESS
+    let bytes = [UInt8](unsafeUninitializedCapacity: room) { bytes, count in
+      result = libdeflate_zlib_decompress(
+        decompressor, packed, packed.count, bytes.baseAddress, room, &count)
+      if result != LIBDEFLATE_SUCCESS { count = 0 }
     }
+    if result == LIBDEFLATE_SUCCESS { return bytes }
+    guard result == LIBDEFLATE_INSUFFICIENT_SPACE else {
+      throw Damage(reason: "its packed content is damaged")
+    }
+    guard room < limit else { throw Damage(reason: "unpacks to more than \(limit >> 20) MiB") }
+    room = min(2 * room, limit)
   }
-  guard result.count <= limit else {
-    throw Damage(reason: "unpacks to more than \(limit >> 20) MiB")
-  }
-  guard status == Z_STREAM_END else { throw Damage(reason: "its packed content is damaged") }
-  return result
 }

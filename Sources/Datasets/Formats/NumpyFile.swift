@@ -10,11 +10,11 @@ struct NumpyFile: Sendable {
   /// As float32; integers above 2²⁴ and float64 are rounded to it.
   let values: [Float]
 
-  /// - Throws: ``ArtifactError`` naming the file, when it is missing, truncated, damaged, or holds
+  /// - Throws: ``InputError`` naming the file, when it is missing, truncated, damaged, or holds
   ///   pickled Python objects, which are never loaded.
   init(_ path: String) throws {
-    func failure(_ reason: String) -> ArtifactError {
-      ArtifactError(file: path, path: "", reason: reason)
+    func failure(_ reason: String) -> InputError {
+      InputError(file: path, reason: reason)
     }
     let bytes = try InputFile(path).readAll()
     guard bytes.count >= 10, bytes[0...5].elementsEqual([0x93] + Array("NUMPY".utf8)) else {

@@ -28,7 +28,7 @@ struct PNGFile {
     deinit { free(bytes) }
   }
 
-  /// - Throws: ``ArtifactError`` naming the file, when it is missing, truncated, damaged, or has a
+  /// - Throws: ``InputError`` naming the file, when it is missing, truncated, damaged, or has a
   ///   palette (whose indices other tools would have translated).
   init(_ path: String) throws {
     let bytes = try InputFile(path).readAll()
@@ -40,11 +40,11 @@ struct PNGFile {
       let text = withUnsafeBytes(of: image.error) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
-      throw ArtifactError(file: path, path: "", reason: "not a good PNG: \(text)")
+      throw InputError(file: path, reason: "not a good PNG: \(text)")
     }
     guard image.is_palette == 0, let stored = image.samples else {
-      throw ArtifactError(
-        file: path, path: "", reason: "is a palette PNG; grey or RGB is expected")
+      throw InputError(
+        file: path, reason: "is a palette PNG; grey or RGB is expected")
     }
     pixels = Pixels(stored, channels: Int(image.channels))
     self.path = path
@@ -88,8 +88,8 @@ struct PNGFile {
       func kind(_ channels: Int, _ depth: Int) -> String {
         "\(depth)-bit \(channels == 1 ? "grey" : "RGB")"
       }
-      throw ArtifactError(
-        file: path, path: "",
+      throw InputError(
+        file: path,
         reason: "expected a PNG of \(kind(expected, expectedDepth)), found "
           + kind(channels, bitDepth))
     }

@@ -104,7 +104,7 @@ public struct CityscapesDataset: ForeignDataset {
 
   /// - Parameter size: what everything is resized to: images bilinearly with pixel centres at half
   ///   integers, targets by nearest neighbour.
-  /// - Throws: ``ArtifactError`` when there are no training images, or the first test label is
+  /// - Throws: ``InputError`` when there are no training images, or the first test label is
   ///   broken.
   public init(
     _ folder: InputFolder, classes: CityscapesClasses = .benchmark,
@@ -119,7 +119,7 @@ public struct CityscapesDataset: ForeignDataset {
       .filter { !$1.isEmpty }
     guard found.first?.0 == .train else {
       let path = try folder.file(Part.image.folder(of: .train))
-      throw ArtifactError(file: path, path: "", reason: "no images")
+      throw InputError(file: path, reason: "no images")
     }
     splits = try found.filter { split, names in
       // The public test set has no labels, or label files without a label.
@@ -179,7 +179,7 @@ public struct AdaShareCityscapes: ForeignDataset {
   private let folder: InputFolder
   private let classes: CityscapesClasses
 
-  /// - Throws: ``ArtifactError`` when the index or the first image is missing or broken.
+  /// - Throws: ``InputError`` when the index or the first image is missing or broken.
   public init(_ folder: InputFolder, classes: CityscapesClasses = .benchmark) throws {
     self.folder = folder
     self.classes = classes

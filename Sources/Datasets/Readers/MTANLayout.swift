@@ -33,7 +33,7 @@ public struct MTANDataset: ForeignDataset {
   /// - Parameters:
   ///   - tasks: the parts to read, in head order.
   ///   - classes: that labels can have; at most 255.
-  /// - Throws: ``ArtifactError`` when there are no training images or the first one is broken.
+  /// - Throws: ``InputError`` when there are no training images or the first one is broken.
   public init(
     _ folder: InputFolder, tasks: [Part], classes: Int, depth: Depth = .metres
   ) throws {
@@ -47,8 +47,8 @@ public struct MTANDataset: ForeignDataset {
       (.train, "train", numbered("train")), (.validation, "val", numbered("val")),
     ]
     guard let first = found[0].names.first else {
-      throw ArtifactError(
-        file: folder.path + "/train/image", path: "", reason: "has no files 0.npy, 1.npy, ...")
+      throw InputError(
+        file: folder.path + "/train/image", reason: "has no files 0.npy, 1.npy, ...")
     }
     self.folder = folder
     self.classes = classes

@@ -1,10 +1,24 @@
-// The tasks that NYU-v2 and Cityscapes have maps for, and how their normals can be stored.
+// The tasks that NYU-v2 and Cityscapes have maps for, and how maps are stored.
 
 import Artifacts
 
 /// A task with one map per image.
 public enum MapTask: String, Sendable, CaseIterable {
   case seg, sn, depth
+}
+
+extension MapTask {
+  /// As NYU-v2 has it, with the published weights of the losses.
+  ///
+  /// - Parameter classes: of the segmentation.
+  func nyuTask(classes: Int) -> DatasetTask {
+    switch self {
+    case .seg: DatasetTask(name: rawValue, kind: .segmentation, channels: classes, lossWeight: 1)
+    case .sn: DatasetTask(name: rawValue, kind: .normals, channels: 3, lossWeight: 20)
+    case .depth:
+      DatasetTask(name: rawValue, kind: .regression, channels: 1, lossWeight: 1, metrics: .depth)
+    }
+  }
 }
 
 extension DatasetWriter.Storage {

@@ -1,20 +1,6 @@
-// NYU-v2 (Silberman et al., ECCV 2012): its tasks, and the layout that AdaShare published.
+// NYU-v2 (Silberman et al., ECCV 2012) in the layout that AdaShare published.
 
 import Artifacts
-
-extension MapTask {
-  /// With the published weights of the losses.
-  ///
-  /// - Parameter classes: of the segmentation.
-  func nyuTask(classes: Int) -> DatasetTask {
-    switch self {
-    case .seg: DatasetTask(name: rawValue, kind: .segmentation, channels: classes, lossWeight: 1)
-    case .sn: DatasetTask(name: rawValue, kind: .normals, channels: 3, lossWeight: 20)
-    case .depth:
-      DatasetTask(name: rawValue, kind: .regression, channels: 1, lossWeight: 1, metrics: .depth)
-    }
-  }
-}
 
 /// The classes that NYU-v2's objects are commonly gathered in.
 let nyuClasses = 40
@@ -34,7 +20,7 @@ public struct NYUv2AdaShare: ForeignDataset {
   private let normals: ByteNormals
   private let rows: [Split: [[String]]]
 
-  /// - Throws: ``ArtifactError`` naming the index or the first image when it is missing or broken.
+  /// - Throws: ``InputError`` naming the index or the first image when it is missing or broken.
   public init(_ folder: InputFolder, tasks: [MapTask], normals: ByteNormals = .centred) throws {
     tables = [try folder.file("nyu_v2_3task.json")]
     let index = try AdaShareIndex(tables[0], columns: 4)

@@ -32,7 +32,7 @@ public struct NYUv2Official: ForeignDataset {
   /// From 0.
   private let numbers: [Split: [Int]]
 
-  /// - Throws: ``ArtifactError`` naming the file that is missing or broken.
+  /// - Throws: ``InputError``, or ``ArtifactError`` of the .mat file in HDF5, naming what is missing or broken.
   public init(
     _ folder: InputFolder, tasks: [MapTask], normals: Normals = .computedFromDepth
   ) throws {
@@ -103,9 +103,7 @@ public struct NYUv2Official: ForeignDataset {
   private func picture(_ number: Int, in pictures: String) throws -> String {
     let short = "\(pictures)/\(number).png"
     if folder.contains(short) { return try folder.file(short) }
-    let digits = "\(number)"
-    let zeros = String(repeating: "0", count: max(0, 4 - digits.count))
-    return try folder.file("\(pictures)/\(zeros)\(digits).png")
+    return try folder.file("\(pictures)/\(Format.padded(number, digits: 4)).png")
   }
 
   // MARK: The lists beside the images
@@ -116,8 +114,8 @@ public struct NYUv2Official: ForeignDataset {
     func numbers(_ values: [Double], _ path: String) throws -> [Int] {
       try values.map { value in
         guard let number = Int(exactly: value), (1...count).contains(number) else {
-          throw ArtifactError(
-            file: path, path: "",
+          throw InputError(
+            file: path,
             reason: "\(Format.plain(value)) is no number of an image; there are 1...\(count)")
         }
         return number - 1
@@ -135,11 +133,11 @@ public struct NYUv2Official: ForeignDataset {
       let testPath = try folder.file("test.txt")
       test = folder.contains("test.txt") ? try numbers(readNumbers(testPath), testPath) : []
     } else {
-      throw ArtifactError(
-        file: folder.path, path: "", reason: "has neither splits.mat nor train.txt")
+      throw InputError(
+        file: folder.path, reason: "has neither splits.mat nor train.txt")
     }
     guard !train.numbers.isEmpty else {
-      throw ArtifactError(file: train.path, path: "", reason: "names no training images")
+      throw InputError(file: train.path, reason: "names no training images")
     }
     return [(.train, train.numbers), (.validation, test)].filter { !$0.1.isEmpty }
   }
@@ -149,15 +147,15 @@ public struct NYUv2Official: ForeignDataset {
     let isMat = folder.contains("classMapping40.mat")
     let path = try folder.file(isMat ? "classMapping40.mat" : "classMapping40.txt")
     guard isMat || folder.contains("classMapping40.txt") else {
-      throw ArtifactError(
-        file: folder.path, path: "",
+      throw InputError(
+        file: folder.path,
         reason: "has neither classMapping40.mat nor classMapping40.txt, which seg needs")
     }
     let values = isMat ? try MatFile(path).variable("mapClass") : try readNumbers(path)
     return try values.map { value in
       guard let number = Int(exactly: value), (0...nyuClasses).contains(number) else {
-        throw ArtifactError(
-          file: path, path: "",
+        throw InputError(
+          file: path,
           reason: "\(Format.plain(value)) is no class; there are 1...\(nyuClasses), 0 none")
       }
       return Float(number - 1)
@@ -170,7 +168,7 @@ private func readNumbers(_ path: String) throws -> [Double] {
   let text = String(decoding: try InputFile(path).readAll(), as: UTF8.self)
   return try text.split { $0.isWhitespace || $0 == "," }.map { word in
     guard let number = Double(word) else {
-      throw ArtifactError(file: path, path: "", reason: "'\(word)' is not a number")
+      throw InputError(file: path, reason: "'\(word)' is not a number")
     }
     return number
   }

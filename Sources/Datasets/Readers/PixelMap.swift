@@ -29,7 +29,7 @@ struct PixelMap: Sendable {
   ///
   /// - Parameter wanted: the size to bring it to by nearest neighbour, source index = ⌊i · in / out⌋;
   ///   nil leaves it as it is.
-  /// - Throws: ``ArtifactError`` naming the file, also when it is a PNG of another kind.
+  /// - Throws: ``InputError`` naming the file, also when it is a PNG of another kind.
   init(png path: String, channels: Int, bitDepth: Int = 8, resizedTo wanted: PixelSize? = nil)
     throws
   {
@@ -45,7 +45,7 @@ struct PixelMap: Sendable {
 
   /// An .npy file of H×W×channels or channels×H×W; of one channel, H×W too.
   ///
-  /// - Throws: ``ArtifactError`` naming the file, also when it has another shape.
+  /// - Throws: ``InputError`` naming the file, also when it has another shape.
   init(npy path: String, channels: Int) throws {
     let array = try NumpyFile(path)
     var shape = array.shape
@@ -53,8 +53,8 @@ struct PixelMap: Sendable {
     guard shape.count == 3, !shape.contains(0), shape[2] == channels || shape[0] == channels else {
       let expected =
         "H×W×\(channels) or \(channels)×H×W" + (channels == 1 ? " or H×W" : "")
-      throw ArtifactError(
-        file: path, path: "",
+      throw InputError(
+        file: path,
         reason: "expected shape \(expected), found \(Format.shape(array.shape))")
     }
     if shape[2] == channels {
@@ -89,11 +89,11 @@ struct PixelMap: Sendable {
       })
   }
 
-  func failure(_ reason: String) -> ArtifactError {
-    ArtifactError(file: file, path: "", reason: reason)
+  func failure(_ reason: String) -> InputError {
+    InputError(file: file, reason: reason)
   }
 
-  /// - Throws: ``ArtifactError`` unless the map has this size.
+  /// - Throws: ``InputError`` unless the map has this size.
   func expect(_ expected: PixelSize) throws -> PixelMap {
     guard size == expected else {
       throw failure(
@@ -103,7 +103,7 @@ struct PixelMap: Sendable {
     return self
   }
 
-  /// - Throws: ``ArtifactError`` unless the map is as large as the image it belongs to.
+  /// - Throws: ``InputError`` unless the map is as large as the image it belongs to.
   func expect(sizeOf image: PixelMap) throws -> PixelMap {
     guard storedSize == image.storedSize else {
       throw failure(
@@ -123,7 +123,7 @@ struct PixelMap: Sendable {
 
   /// An image with values in 0...255 once multiplied by `scale`; rounded, and cut to that range.
   ///
-  /// - Throws: ``ArtifactError`` for a value that is not finite.
+  /// - Throws: ``InputError`` for a value that is not finite.
   func image(scale: Float = 1) throws -> [UInt8] {
     if let value = values.first(where: { !$0.isFinite }) {
       throw failure("has the value \(value); an image cannot")
@@ -134,7 +134,7 @@ struct PixelMap: Sendable {
   /// A class per pixel, 0..<count.
   ///
   /// - Parameter none: stands for no class.
-  /// - Throws: ``ArtifactError`` for any other value.
+  /// - Throws: ``InputError`` for any other value.
   func classes(_ count: Int, none: Float) throws -> TargetMap {
     let valid = values.map { $0 != none }
     for (pixel, value) in values.enumerated() where valid[pixel] {

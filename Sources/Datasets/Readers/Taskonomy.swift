@@ -133,7 +133,7 @@ public struct TaskonomyDataset: ForeignDataset {
   ///   - uncertainIsBackground: whether pixels of uncertain class are class 0; else they have no
   ///     ground truth.
   ///   - classWeights: an .npy file with a weight ≥ 0 for each of the 17 classes.
-  /// - Throws: ``ArtifactError`` when a file is broken, no training picture is there, or a building
+  /// - Throws: ``InputError`` when a file is broken, no training picture is there, or a building
   ///   lacks a task's folder.
   public init(
     _ input: InputFolder, splitFile: String, tasks: [TaskonomyTask] = TaskonomyTask.allCases,
@@ -159,14 +159,14 @@ public struct TaskonomyDataset: ForeignDataset {
       }
       for task in tasks where task.domain.folder(of: building, in: input) == nil {
         let folder = task.domain.folders.joined(separator: " or ")
-        throw ArtifactError(
-          file: input.path, path: "", reason: "building \(building) has no folder \(folder)")
+        throw InputError(
+          file: input.path, reason: "building \(building) has no folder \(folder)")
       }
       views[split, default: []] += found
     }
     guard views[.train] != nil else {
-      throw ArtifactError(
-        file: input.path, path: "",
+      throw InputError(
+        file: input.path,
         reason: "no pictures of any training building of \(splitFile)")
     }
     self.views = views
@@ -190,8 +190,8 @@ public struct TaskonomyDataset: ForeignDataset {
     guard file.shape == [TaskonomyTask.classes],
       file.values.allSatisfy({ $0.isFinite && $0 >= 0 })
     else {
-      throw ArtifactError(
-        file: path, path: "", reason: "expected \(TaskonomyTask.classes) weights, all ≥ 0")
+      throw InputError(
+        file: path, reason: "expected \(TaskonomyTask.classes) weights, all ≥ 0")
     }
     return file.values
   }

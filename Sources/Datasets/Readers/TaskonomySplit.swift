@@ -10,10 +10,10 @@ struct TaskonomySplit {
 
   private static let header = ["id", "train", "val", "test"]
 
-  /// - Throws: ``ArtifactError`` naming the file and the line.
+  /// - Throws: ``InputError`` naming the file and the line.
   init(_ path: String) throws {
-    func failure(_ line: Int, _ reason: String) -> ArtifactError {
-      ArtifactError(file: path, path: "", reason: "line \(line): \(reason)")
+    func failure(_ line: Int, _ reason: String) -> InputError {
+      InputError(file: path, reason: "line \(line): \(reason)")
     }
     // The official files end their lines with bare carriage returns.
     let lines = String(decoding: try InputFile(path).readAll(), as: UTF8.self)

@@ -1,6 +1,6 @@
 // Zip archives of stored (uncompressed) files, as PyTorch writes them (PKWARE's APPNOTE.TXT).
 
-import CZlib
+import CDeflate
 
 /// What lies uncompressed in an archive, by name.
 struct ZipArchive {
@@ -122,7 +122,7 @@ struct ZipArchive {
 
   private static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
     bytes.withUnsafeBufferPointer {
-      UInt32(truncatingIfNeeded: crc32_z(0, $0.baseAddress, $0.count))
+      libdeflate_crc32(0, $0.baseAddress, $0.count)
     }
   }
 

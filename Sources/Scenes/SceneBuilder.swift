@@ -1,9 +1,10 @@
-// How each piece of furniture is put together from solids.
+// What a scene is built of: materials, and each piece of furniture put together from solids.
+
 import Glibc
 
 /// Builds pieces in a local frame: y is up from the floor, z the direction the piece faces, and a
 /// piece's size is its width (x), height (y) and depth (z).
-struct Workshop {
+struct SceneBuilder {
   var random: RandomSource
   private(set) var primitives: [Primitive] = []
   private(set) var materials: [Material] = []

@@ -1,2 +1,0 @@
-// zlib.
-#include <zlib.h>
