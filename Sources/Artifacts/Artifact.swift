@@ -1,4 +1,4 @@
-// What the five kinds of file have in common: the header that says what a file is, and its check.
+// What the kinds of file have in common: the header that says what a file is, and its check.
 
 import Foundation
 import HDF5
@@ -8,7 +8,7 @@ public typealias ArtifactError = HDF5Error
 
 /// The kinds of file that the tools exchange.
 public enum ArtifactKind: String, Sendable, CaseIterable {
-  case dataset, scores, masks, model, metrics
+  case dataset, scores, masks, model, metrics, predictions
 
   /// The newest layout that this build reads and writes.
   static let formatVersion = 1
@@ -21,7 +21,7 @@ public final class ArtifactReader: Sendable {
   public let file: File
   public var root: Group { file.root }
 
-  /// Opens any of the five kinds.
+  /// Opens any of them.
   public convenience init(opening path: String) throws {
     try self.init(path, expected: nil)
   }

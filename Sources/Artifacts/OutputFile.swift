@@ -8,11 +8,18 @@ public enum OutputKind: Equatable, Sendable, CustomStringConvertible {
   case artifact(ArtifactKind)
   /// An HTML page.
   case page
+  case png
+  /// What other programs read networks and weights from.
+  case onnx, pth, safetensors
 
   public var description: String {
     switch self {
     case .artifact(let kind): "\(kind.rawValue) file"
     case .page: "page"
+    case .png: "PNG picture"
+    case .onnx: "ONNX file"
+    case .pth: "PyTorch checkpoint"
+    case .safetensors: "safetensors file"
     }
   }
 }
@@ -62,7 +69,18 @@ public enum OutputFile {
       let start = String(decoding: try InputFile(path).read(upTo: 256), as: UTF8.self).lowercased()
       let text = start.drop { $0.isWhitespace }
       return text.hasPrefix("<!doctype html") || text.hasPrefix("<html")
+    case .png: return try begins(path, with: [0x89, 0x50, 0x4E, 0x47])
+    // The field of the version, which comes first.
+    case .onnx: return try begins(path, with: [0x08])
+    case .pth: return try begins(path, with: Array("PK".utf8))
+    // Behind the length of the header.
+    case .safetensors:
+      return try InputFile(path).read(upTo: 9).dropFirst(8).first == UInt8(ascii: "{")
     }
+  }
+
+  private static func begins(_ path: String, with signature: [UInt8]) throws -> Bool {
+    try InputFile(path).read(upTo: signature.count).elementsEqual(signature)
   }
 
   /// Where a path leads: a symbolic link is followed, so that it stays and its target is replaced.
@@ -113,17 +131,27 @@ public enum OutputFile {
   ///
   /// - Throws: ``ArtifactError`` with the system's reason; then nothing appears.
   public static func write(page text: String, to path: String) throws {
-    try check(path, .page)
+    try write(Array(text.utf8), .page, to: path)
+  }
+
+  /// Writes a file so that it appears whole or not at all.
+  ///
+  /// - Throws: ``ArtifactError`` with the system's reason; then nothing appears.
+  public static func write(_ bytes: some ContiguousBytes, _ kind: OutputKind, to path: String)
+    throws
+  {
+    try check(path, kind)
     let partial = try PartialFile.begin(path)
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let written = rest.withUnsafeBytes {
-        Foundation.write(partial.descriptor, $0.baseAddress, $0.count)
-      }
-      if written >= 0 {
-        rest = rest.dropFirst(written)
-      } else if errno != EINTR {
-        throw failure(path, errno)
+    try bytes.withUnsafeBytes { bytes in
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let written = Foundation.write(
+          partial.descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        if written >= 0 {
+          rest = rest.dropFirst(written)
+        } else if errno != EINTR {
+          throw failure(path, errno)
+        }
       }
     }
     try partial.finish()
