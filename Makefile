@@ -10,7 +10,7 @@ include pipeline/$(EXPERIMENT).mk
 # A path is taken as it was typed, dollars and all, and quoted wherever a shell sees it.
 typed  = $(if $(filter command environment,$(firstword $(origin $(1)))),$(value $(1)),$($(1)))
 quoted = '$(subst ','\'',$(1))'
-$(foreach name,INPUT DATA SPLIT WEIGHTS,$(eval override $(name) := $$(call typed,$(name))))
+$(foreach name,INPUT DATA SPLIT WEIGHTS MODEL,$(eval override $(name) := $$(call typed,$(name))))
 
 ifdef LIBTORCH
 export LIBTORCH
@@ -45,6 +45,10 @@ ifneq ($(NEEDS_DATA),)
     $(call without,-d,$(INPUT),INPUT=$(INPUT): no such folder; $(call \
       usage,INPUT=/path/to/$(BASE)))
   endif
+endif
+
+ifneq ($(MODEL),)
+  $(call without,-f,$(MODEL),MODEL=$(MODEL): no such file; $(call usage,MODEL=/path/to/model.h5))
 endif
 
 # One's own data set can be named instead of prepared. Names can hold what make cannot have in a
@@ -98,7 +102,8 @@ $(B)/dataset.h5: $(if $(UNNAMED),,$(B)/.settings/prepare) | $(TOOLS)
 	$(BIN)/prepare-data $(PREPARE) -o $@
 
 $(B)/initial.h5: $(DATASET) $(B)/.settings/network | $(TOOLS)
-	$(BIN)/sparse-train $(data) $(NETWORK) --seed $(SEED) --steps 0 -o $@
+	$(BIN)/sparse-train $(data) $(if $(MODEL),--model $(call quoted,$(MODEL)),$(NETWORK)) \
+	  --seed $(SEED) --steps 0 -o $@
 
 $(B)/dense.h5: $(DATASET) $(B)/initial.h5 $(B)/.settings/train | $(TOOLS)
 	$(BIN)/sparse-train $(data) --model $(B)/initial.h5 --steps $(STEPS) $(TRAIN) $(BATCHES) \
@@ -166,7 +171,8 @@ sweep: $(DATASET)
 # --- Settings: a file per stage that changes only when the settings do ------------------------
 
 settings.prepare      = $(PREPARE)
-settings.network      = $(NETWORK) --seed $(SEED)
+settings.network      = $(if $(MODEL),$(shell stat -L -c '%s %.Y %n' -- $(call \
+                          quoted,$(MODEL))),$(NETWORK) --seed $(SEED))
 settings.train        = $(STEPS) $(TRAIN) $(BATCHES) --seed $(SEED)
 settings.evaluate     = $(EVALUATE)
 settings.score        = $(SCORED_FILE) $(CRITERION) $(SCORE) $(BATCHES) --seed $(SEED)
@@ -226,7 +232,7 @@ help:
 	@echo 'make test         set up, build, and run the tests'
 	@echo 'make test-report  open the pages in headless Chromium'
 	@echo 'make bench        measure the speed beside plain PyTorch programs'
-	@echo 'make build        the five tools, in $(BIN)/'
+	@echo 'make build        the tools, in $(BIN)/'
 	@echo 'make dataset | scores | masks | model | metrics | report'
 	@echo '                  one stage of the experiment, with what it needs'
 	@echo 'make clean        remove what was built'
@@ -235,6 +241,7 @@ help:
 	@echo 'EXPERIMENT=$(EXPERIMENT)  settings in pipeline/$(EXPERIMENT).mk, results in $(D)/'
 	@echo 'Any setting can be given: make report SPARSITY=0.95 STEPS=300'
 	@echo 'DATA=/path/own.h5 use that data set instead of preparing one'
+	@echo 'MODEL=/path/net.h5 train and prune that network, which convert-model made'
 	@echo 'INPUT=/path       where a published data set lies (EXPERIMENT=nyuv2, cityscapes, taskonomy)'
 	@echo 'LIBTORCH=/path    use a libtorch that is already there'
 
