@@ -35,7 +35,8 @@ extension Tensor {
   public func resizedNearest(height: Int, width: Int) throws -> Tensor {
     let rows = shape.count - 2
     let columns = shape.count - 1
-    guard rows >= 0, height > 0, width > 0 else {
+    let sides = 1...1 << 20
+    guard rows >= 0, sides.contains(height), sides.contains(width) else {
       throw TorchError("resizedNearest of a tensor of shape \(shape) to \(height) × \(width)")
     }
     if shape[rows] == height && shape[columns] == width { return self }

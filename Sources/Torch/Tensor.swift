@@ -59,7 +59,12 @@ public final class Tensor {
   ///
   /// - Throws: ``TorchError`` when the count does not match the shape.
   public convenience init<T: TensorScalar>(_ values: [T], shape: [Int]) throws {
-    guard values.count == shape.reduce(1, *) else {
+    var count: Int? = 1
+    for size in shape {
+      let product = count?.multipliedReportingOverflow(by: size)
+      count = product?.overflow == false ? product?.partialValue : nil
+    }
+    guard values.count == count else {
       throw TorchError("\(values.count) values do not fill the shape \(shape)")
     }
     self.init(

@@ -13,7 +13,47 @@ import Torch
     #expect(try (a * b).array() == zip(x, y).map { $0 * $1 })
     #expect(try (a / b).array() == zip(x, y).map { $0 / $1 })
     #expect(try (a * 0.3).array() == x.map { $0 * 0.3 })
+    #expect(try (a + 0.3).array() == x.map { $0 + 0.3 })
     #expect(try a.abs().array() == x.map { abs($0) })
+  }
+
+  /// One picture or one value per channel against a batch.
+  @Test(arguments: [[2, 3, 2, 4], [1, 3, 1, 1], [2, 4], []])
+  func gradientsAreThoseOfSchool(shape: [Int]) throws {
+    let inputs = [
+      Values(random: [2, 3, 2, 4], seed: 1), Values(random: shape, seed: 2).map { $0 + 2 },
+    ]
+    func pairwise(_ inputs: [Values], _ body: (Double, Double) -> Double) -> Values {
+      Values([2, 3, 2, 4]) { i in
+        let place = zip(i.suffix(shape.count), shape).map { min($0, $1 - 1) }
+        return body(inputs[0][i], inputs[1][place])
+      }
+    }
+    try expectAgreement(inputs) {
+      try $0[0] + $0[1]
+    } with: {
+      pairwise($0, +)
+    }
+    try expectAgreement(inputs) {
+      try $0[0] - $0[1]
+    } with: {
+      pairwise($0, -)
+    }
+    try expectAgreement(inputs) {
+      try $0[0] * $0[1]
+    } with: {
+      pairwise($0, *)
+    }
+    try expectAgreement(inputs) {
+      try $0[0] / $0[1]
+    } with: {
+      pairwise($0, /)
+    }
+    try expectAgreement([inputs[1]]) {
+      try $0[0] * -1.5 + 0.25
+    } with: {
+      $0[0].map { $0 * -1.5 + 0.25 }
+    }
   }
 
   @Test func aRowIsAddedToEveryRow() throws {

@@ -152,6 +152,21 @@ import Torch
     }
   }
 
+  /// libtorch itself would write their gradients beside the picture.
+  @Test func dilatedWindowsWithoutAPixelAreErrors() throws {
+    let flat = try Tensor.full(1, shape: [2, 3, 1, 4])
+    _ = expectTorchError {
+      _ = try flat.maxPooled(kernel: Pair(2, 1), stride: 1, padding: Pair(1, 0), dilation: 2)
+    }
+    let narrow = try Tensor.full(1, shape: [2, 3, 4, 1])
+    _ = expectTorchError {
+      _ = try narrow.maxPooled(
+        kernel: Pair(1, 2), stride: 2, padding: Pair(0, 1), dilation: 3, ceilMode: true)
+    }
+    let pooled = try flat.maxPooled(kernel: Pair(3, 1), stride: 1, padding: Pair(1, 0))
+    #expect(pooled.shape == [2, 3, 1, 4])
+  }
+
   @Test(arguments: strangeNumbers) func strangeSizesAreErrors(_ strange: Int) throws {
     let image = try Tensor.full(1, shape: [1, 2, 8, 8])
     for pair in [Pair(strange), Pair(1, strange), Pair(strange, 1)] {

@@ -34,7 +34,7 @@ import Torch
     let vector = try Tensor.full(1, shape: [3])
     _ = expectTorchError { _ = try vector.resizedNearest(height: 1, width: 1) }
   }
-  @Test(arguments: strangeNumbers.filter { $0 <= 0 })
+  @Test(arguments: strangeNumbers)
   func strangeSizesAreErrors(_ strange: Int) throws {
     let image = try Tensor.full(1, shape: [1, 4, 4])
     _ = expectTorchError { _ = try image.resizedNearest(height: strange, width: 4) }

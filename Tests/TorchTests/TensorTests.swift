@@ -95,6 +95,12 @@ import Torch
     #expect(
       expectTorchError { _ = try Tensor([1, 2, 3] as [Float], shape: [2, 2]) }
         == "3 values do not fill the shape [2, 2]")
+    for shape in [[Int.max, 2], [-1, -3], [3, Int.min], [3, 1 << 62, 4]] {
+      _ = expectTorchError { _ = try Tensor([1, 2, 3] as [Float], shape: shape) }
+      _ = expectTorchError { _ = try Tensor.full(1, shape: shape) }
+      _ = expectTorchError { _ = try Tensor.full(1, shape: [3]).reshaped(shape) }
+      _ = expectTorchError { _ = try Tensor.full(1, shape: [3, 2]).permuted(shape) }
+    }
     let tensor = try Tensor.full(1, shape: [2, 3])
     #expect(
       expectTorchError { _ = try tensor.array(of: Int64.self) } == "tensor is float32, not int64")
