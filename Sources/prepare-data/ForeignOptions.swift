@@ -51,8 +51,7 @@ struct ForeignOptions: ParsableArguments {
 /// - Parameter options: the command and what its options stand for, where that shapes the samples.
 func writeDataset(
   _ dataset: any ForeignDataset, options: [String], _ foreign: ForeignOptions,
-  _ common: CommonOptions,
-  _ output: OutputOptions
+  _ common: CommonOptions, _ output: OutputOptions
 ) throws {
   common.warnOfThreads(toolName)
   try OutputFile.check(output.output, .artifact(.dataset), inputs: dataset.tables)
