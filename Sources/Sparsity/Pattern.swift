@@ -46,8 +46,8 @@ public struct GroupPattern: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Lets every task choose within the groups, and the arbiter settle the shared weights by their
-/// merged ranking, so that the pattern holds in the merged network too.
+/// Lets every task choose within the groups. Of the merged network those weights of a group stay that
+/// rank best after the arbiter, so that the pattern holds there too.
 ///
 /// - Parameter scores: as for ``merge(_:_:targets:scores:)``; called once per task.
 /// - Throws: ``SparsityError`` as there, and when the pattern fits no layer; and what `scores` throws.

@@ -1,43 +1,6 @@
 // From the tasks' scores to masks: each task's own, and the merged network's. Scores are looked at
 // one task at a time.
 
-/// How much of the network stays.
-public enum KeepTarget: Equatable, Sendable {
-  /// Every task keeps this share of its own network, in (0, 1]; what the merged network comes out
-  /// at follows from how far the tasks agree (the published way).
-  case keepRatio(Double)
-  /// This share of the merged network's weights goes, in [0, 1), exact to the weight.
-  case sparsity(Double)
-}
-
-/// Masks in network order, 1 = kept.
-public struct MergedMasks: Sendable {
-  public let network: PrunableNetwork
-  /// Over the whole network.
-  public let merged: [UInt8]
-  /// Per task over its own network, before the arbiter.
-  public let tasks: [[UInt8]]
-  /// The keep ratio that gives these masks.
-  public let keepRatio: Double
-  public let kept: Int
-
-  init(network: PrunableNetwork, merged: [UInt8], tasks: [[UInt8]], keepRatio: Double) {
-    self.network = network
-    self.merged = merged
-    self.tasks = tasks
-    self.keepRatio = keepRatio
-    kept = keptCount(merged)
-  }
-
-  /// The share of pruned weights among all prunable weights.
-  public var sparsity: Double { 1 - Double(kept) / Double(network.count) }
-
-  /// Layers that lost all their weights: whatever follows them sees nothing.
-  public var deadLayers: [PrunableLayer] {
-    slices(merged, by: network.layers).filter { keptCount($0.values) == 0 }.map(\.layer)
-  }
-}
-
 /// How tasks' rankings become one mask.
 public struct MergeSettings: Sendable {
   public var arbiter: Arbiter
@@ -83,10 +46,12 @@ public func merge(
   }
   return try targets.map { target in
     guard case .keepRatio(let ratio) = target else { return cuts.removeFirst() }
-    let tasks = try network.tasks.indices.map { task in
+    var tasks = network.emptyMasks
+    for task in tasks.indices {
       try selectTopK(
         checked(task), scopes: network.scopes(ofTask: task, settings.distribution),
-        counts: network.counts(ofTask: task, settings.distribution, keeping: ratio))
+        counts: network.counts(ofTask: task, settings.distribution, keeping: ratio),
+        in: &tasks[task])
     }
     var merged = mergedMask(tasks, of: network, by: settings.arbiter)
     if !floors.isEmpty { merged = arbitrate([merged[...], floors[...]], votes: 1) }
@@ -94,36 +59,11 @@ public func merge(
   }
 }
 
-extension KeepTarget: CustomStringConvertible {
-  public var description: String {
-    switch self {
-    case .keepRatio(let ratio): "keep ratio \(ratio)"
-    case .sparsity(let sparsity): "sparsity \(sparsity)"
-    }
-  }
-
-  var sparsity: Double? {
-    if case .sparsity(let sparsity) = self { sparsity } else { nil }
-  }
-
-  func check() throws {
-    switch self {
-    case .keepRatio(let ratio):
-      guard ratio > 0, ratio <= 1 else {
-        throw SparsityError("keep ratio \(ratio) is not in (0, 1]")
-      }
-    case .sparsity(let sparsity):
-      guard sparsity >= 0, sparsity < 1 else {
-        throw SparsityError("sparsity \(sparsity) is not in [0, 1)")
-      }
-    }
-  }
-}
-
 extension PrunableNetwork {
-  /// The number of weights that stay at a sparsity, to the nearest weight.
-  func keptCount(atSparsity sparsity: Double) -> Int {
-    count - Int((sparsity * Double(count)).rounded())
+  /// A mask of 0 for each task's network. Masks that stay are set aside before scores that go, so that
+  /// the scores leave no gaps in memory.
+  var emptyMasks: [[UInt8]] {
+    tasks.indices.map { [UInt8](repeating: 0, count: count(ofTask: $0)) }
   }
 
   /// - Throws: ``SparsityError`` when a task has too many weights for their ranks to stay distinct.
