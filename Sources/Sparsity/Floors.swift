@@ -8,7 +8,7 @@ import Torch
 /// Floors are laid after the arbiter, so a merged mask can have weights that no task's has.
 func cutAboveFloors(
   _ network: PrunableNetwork, _ settings: MergeSettings, _ sparsities: [Double],
-  scores: (_ task: Int) throws -> [Float]
+  scores: ScoreSupply
 ) throws -> (masks: [MergedMasks], floors: [UInt8]) {
   let density = settings.minimumLayerDensity
   try network.checkFloors(density, leaveRoomAt: sparsities)
@@ -20,9 +20,10 @@ func cutAboveFloors(
     return critical[...].withKeys { select(kept, of: $0) }
   }
   var tasks = cuts.map { _ in [[UInt8]]() }
-  for task in network.tasks.indices where !cuts.isEmpty {
+  guard !cuts.isEmpty else { return ([], floors) }
+  try network.forTasks(scores) { task, scores in
     let ratios = try criticalKeepRatios(
-      of: scores(task), scopes: network.scopes(ofTask: task, settings.distribution))
+      of: scores, scopes: network.scopes(ofTask: task, settings.distribution))
     for (index, cut) in cuts.enumerated() {
       tasks[index].append(
         cut.threshold.map {

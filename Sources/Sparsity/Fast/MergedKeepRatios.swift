@@ -3,8 +3,7 @@
 /// The critical keep ratios of all weights in network order; `each` sees the tasks' own before.
 func mergedKeepRatios(
   _ network: PrunableNetwork, _ settings: MergeSettings,
-  scores: (_ task: Int) throws -> [Float],
-  each: ([KeepRatio]) -> Void = { _ in }
+  scores: ScoreSupply, each: ([KeepRatio]) -> Void = { _ in }
 ) throws -> [KeepRatio] {
   try settings.arbiter.check(tasks: network.tasks.count)
   let columns = network.sections.map { section in
@@ -12,9 +11,9 @@ func mergedKeepRatios(
       count: section.range.count,
       votes: settings.arbiter.requiredVotes(ofOwners: section.owners.count))
   }
-  for task in network.tasks.indices {
+  try network.forTasks(scores) { task, scores in
     let critical = try criticalKeepRatios(
-      of: scores(task), scopes: network.scopes(ofTask: task, settings.distribution))
+      of: scores, scopes: network.scopes(ofTask: task, settings.distribution))
     for (columns, section) in zip(columns, network.sections) {
       guard let range = section.range(inTask: task) else { continue }
       columns.enter { weights, ratios in

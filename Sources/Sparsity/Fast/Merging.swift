@@ -1,6 +1,9 @@
 // From the tasks' scores to masks: each task's own, and the merged network's. Scores are looked at
 // one task at a time.
 
+/// Replaces an array by the scores of a task's network.
+public typealias ScoreSupply = (_ task: Int, _ scores: inout [Float]) throws -> Void
+
 /// How tasks' rankings become one mask.
 public struct MergeSettings: Sendable {
   public var arbiter: Arbiter
@@ -21,21 +24,23 @@ public struct MergeSettings: Sendable {
 /// target. The weights are ranked once for all targets, by bucket; beside a target's cut exactly. The
 /// masks are those of ``disparse(_:of:arbiter:distribution:target:)``, where the method reads plainly.
 ///
-/// - Parameter scores: the scores of a task's network, as ``PrunableNetwork/layers(ofTask:)`` lays it
-///   out; called twice per task, so that one task's scores are held at a time.
+/// - Parameter scores: replaces an array by the scores of a task's network, as
+///   ``PrunableNetwork/layers(ofTask:)`` lays it out; called twice per task, so that one task's scores
+///   are held at a time.
 /// - Throws: ``SparsityError`` when counts do not fit the network, a target is out of range, a score
 ///   is negative or not finite, a task's scores are all 0, floors keep more than a sparsity leaves, or
 ///   the arbiter asks for more tasks than there are; and what `scores` throws.
 public func merge(
   _ network: PrunableNetwork, _ settings: MergeSettings, targets: [KeepTarget],
-  scores: (_ task: Int) throws -> [Float]
+  scores: ScoreSupply
 ) throws -> [MergedMasks] {
   for target in targets { try target.check() }
   try network.checkSize()
   try settings.arbiter.check(tasks: network.tasks.count)
   let sparsities = targets.compactMap(\.sparsity)
-  func checked(_ task: Int) throws -> [Float] {
-    try network.checked(scores(task), ofTask: task)
+  func checked(_ task: Int, _ memory: inout [Float]) throws {
+    try scores(task, &memory)
+    try network.check(memory, ofTask: task)
   }
   var cuts: [MergedMasks] = []
   var floors: [UInt8] = []
@@ -47,9 +52,9 @@ public func merge(
   return try targets.map { target in
     guard case .keepRatio(let ratio) = target else { return cuts.removeFirst() }
     var tasks = network.emptyMasks
-    for task in tasks.indices {
+    try network.forTasks(checked) { task, scores in
       try selectTopK(
-        checked(task), scopes: network.scopes(ofTask: task, settings.distribution),
+        scores, scopes: network.scopes(ofTask: task, settings.distribution),
         counts: network.counts(ofTask: task, settings.distribution, keeping: ratio),
         in: &tasks[task])
     }
@@ -60,8 +65,20 @@ public func merge(
 }
 
 extension PrunableNetwork {
-  /// A mask of 0 for each task's network. Masks that stay are set aside before scores that go, so that
-  /// the scores leave no gaps in memory.
+  /// Calls `body` with the scores of one task after the other, all in the same memory.
+  func forTasks(_ scores: ScoreSupply, _ body: (_ task: Int, _ scores: [Float]) throws -> Void)
+    rethrows
+  {
+    var memory: [Float] = []
+    memory.reserveCapacity(tasks.indices.map(count(ofTask:)).max() ?? 0)
+    for task in tasks.indices {
+      try scores(task, &memory)
+      try body(task, memory)
+    }
+  }
+
+  /// A mask of 0 for each task's network. Masks that stay are set aside before the scores, so that these
+  /// leave no gap in memory when they go.
   var emptyMasks: [[UInt8]] {
     tasks.indices.map { [UInt8](repeating: 0, count: count(ofTask: $0)) }
   }
@@ -76,7 +93,7 @@ extension PrunableNetwork {
 
   /// - Throws: ``SparsityError`` when the scores are too many or too few for a task's network, or all 0:
   ///   such a ranking would be the weights' order in the file.
-  func checked(_ scores: [Float], ofTask task: Int) throws -> [Float] {
+  func check(_ scores: [Float], ofTask task: Int) throws {
     guard scores.count == count(ofTask: task) else {
       throw SparsityError(
         "task \(tasks[task]): expected \(count(ofTask: task)) scores, found \(scores.count)")
@@ -84,6 +101,5 @@ extension PrunableNetwork {
     guard scores.isEmpty || scores.contains(where: { $0 != 0 }) else {
       throw SparsityError("task \(tasks[task]): all scores are 0, so there is nothing to choose by")
     }
-    return scores
   }
 }

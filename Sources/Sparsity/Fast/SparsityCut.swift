@@ -9,15 +9,14 @@ import Torch
 /// ranks those inside it exactly.
 func cut(
   _ network: PrunableNetwork, _ settings: MergeSettings, _ sparsities: [Double],
-  scores: (_ task: Int) throws -> [Float]
+  scores: ScoreSupply
 ) throws -> [MergedMasks] {
   var rankings: [[BucketRanking]] = []
   let bounds = RatioBounds(network, settings.arbiter)
-  for task in network.tasks.indices {
+  try network.forTasks(scores) { task, scores in
     let scopes = network.scopes(ofTask: task, settings.distribution)
-    try scores(task).withUnsafeBufferPointer { scores in
-      rankings.append(try bounds.enter(scores, scopes, ofTask: task))
-    }
+    rankings.append(
+      try scores.withUnsafeBufferPointer { try bounds.enter($0, scopes, ofTask: task) })
   }
   let brackets = bounds.brackets()
   var cuts = sparsities.map { sparsity in
@@ -26,8 +25,8 @@ func cut(
     return Cut(
       masks: network.emptyMasks, kept: kept, lower: bracket.lower, upper: bracket.upper)
   }
-  for task in network.tasks.indices {
-    try scores(task).withUnsafeBufferPointer { scores in
+  try network.forTasks(scores) { task, scores in
+    scores.withUnsafeBufferPointer { scores in
       for index in cuts.indices { cuts[index].add(scores, rankings[task], ofTask: task) }
     }
   }
