@@ -54,16 +54,21 @@ public final class ScoresFile: Sendable {
 
   /// The scores of one task's layers, end to end in the given order.
   ///
-  /// - Parameter layers: names and shapes, which the file must have.
+  /// - Parameters:
+  ///   - layers: names and shapes, which the file must have.
+  ///   - scores: replaced; of one task after the other, its memory can be the same.
   /// - Throws: ``ArtifactError`` for a missing or misshaped dataset, and for a score that is
   ///   negative or not finite.
-  public func scores(ofTask task: String, layers: [(name: String, shape: [Int])]) throws -> [Float]
-  {
+  public func read(
+    ofTask task: String, layers: [(name: String, shape: [Int])], into scores: inout [Float]
+  ) throws {
     let datasets = try datasets(ofTask: task, layers: layers)
     let parts = datasets.flatMap(ScoresPart.parts)
     // Where each part's scores lie.
     let starts = parts.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.count) }
-    return try [Float](unsafeUninitializedCapacity: starts[parts.count]) { all, initialized in
+    scores.removeLast(max(0, scores.count - starts[parts.count]))
+    scores += repeatElement(0, count: starts[parts.count] - scores.count)
+    try scores.withUnsafeMutableBufferPointer { all in
       nonisolated(unsafe) let all = all
       let failure = Mutex<(part: Int, error: any Error)?>(nil)
       DispatchQueue.concurrentPerform(iterations: parts.count) { index in
@@ -77,8 +82,15 @@ public final class ScoresFile: Sendable {
         }
       }
       if let failure = failure.withLock({ $0 }) { throw failure.error }
-      initialized = starts[parts.count]
     }
+  }
+
+  /// The same in an array of their own.
+  public func scores(ofTask task: String, layers: [(name: String, shape: [Int])]) throws -> [Float]
+  {
+    var scores: [Float] = []
+    try read(ofTask: task, layers: layers, into: &scores)
+    return scores
   }
 
   /// A task's datasets, which are those of the layers, once all shapes and sizes have been checked: what

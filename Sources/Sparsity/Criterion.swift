@@ -1,25 +1,51 @@
-// Criteria: how much a weight matters to one task (method: paper, section 3).
+// Criteria: how much a weight matters to one task (paper, section 3). Each is a file in Criteria/.
 
 import Torch
 
-/// What a weight's score is, for a task with loss L over a number of batches.
-public enum Criterion: String, Sendable, CaseIterable {
-  /// Connection sensitivity before training: Σ |w · ∂L/∂w| (SNIP, Lee et al. 2019).
-  case `static`
-  /// First-order Taylor expansion of a trained model: (Σ |∂L/∂w|) · w² (after Molchanov et al. 2019).
-  case taylor
-  /// |w| of a trained model (Han et al. 2015).
-  case magnitude
-  /// Uniform in [0, 1): the baseline that asks nobody.
-  case random
+/// What a weight's score is, for a task with loss L over a number of batches. Scores are at least 0.
+public struct Criterion: RawRepresentable, CaseIterable, Hashable, Sendable {
+  /// All there are: a new one is listed here.
+  public static let allCases: [Criterion] = [.static, .taylor, .magnitude, .random]
+
+  /// Its name to users and in files.
+  public let rawValue: String
+  fileprivate let source: ScoreSource
+
+  init(_ name: String, _ source: ScoreSource) {
+    rawValue = name
+    self.source = source
+  }
+
+  public init?(rawValue: String) {
+    guard let criterion = Self.allCases.first(where: { $0.rawValue == rawValue }) else {
+      return nil
+    }
+    self = criterion
+  }
 
   /// Whether scores need batches of data.
   public var needsGradients: Bool {
-    switch self {
-    case .static, .taylor: true
-    case .magnitude, .random: false
-    }
+    if case .gradients = source { true } else { false }
   }
+
+  public static func == (a: Criterion, b: Criterion) -> Bool { a.rawValue == b.rawValue }
+  public func hash(into hasher: inout Hasher) { hasher.combine(rawValue) }
+}
+
+extension Criterion: CustomStringConvertible {
+  public var description: String { rawValue }
+}
+
+/// What a criterion makes its scores of, tensor by tensor.
+enum ScoreSource: Sendable {
+  /// Gradients of batches: `add` adds each to a sum that starts at 0, and `finish` makes scores of it.
+  case gradients(
+    add: @Sendable (_ gradient: Tensor, _ weight: Tensor, _ sum: Tensor) throws -> Void,
+    finish: @Sendable (_ sum: Tensor, _ weight: Tensor) throws -> Tensor)
+  /// The weights as they are.
+  case weights(@Sendable (_ weight: Tensor) throws -> Tensor)
+  /// A stream of random numbers.
+  case chance(@Sendable (_ shape: [Int], RandomStream) throws -> Tensor)
 }
 
 /// Scores of one task's weights, summed over batches.
@@ -37,13 +63,9 @@ public struct ImportanceScores {
 
   /// Adds a batch's gradients, in the weights' order; nil where the loss does not reach a weight.
   public func add(gradients: [Tensor?]) throws {
+    guard case .gradients(let add, _) = criterion.source else { return }
     for ((weight, sum), gradient) in zip(zip(weights, sums), gradients) {
-      guard let gradient else { continue }
-      switch criterion {
-      case .static: try sum.addAbsoluteProduct(weight, gradient)
-      case .taylor: try sum.add(gradient.abs())
-      case .magnitude, .random: break
-      }
+      if let gradient { try add(gradient, weight, sum) }
     }
   }
 
@@ -51,12 +73,10 @@ public struct ImportanceScores {
   ///
   /// - Parameter streams: of the random scores, one per weight tensor.
   public func scores(streams: [RandomStream]) throws -> [Tensor] {
-    switch criterion {
-    case .static: sums
-    case .taylor: try zip(weights, sums).map { try $1 * ($0 * $0) }
-    case .magnitude: try weights.map { try $0.abs() }
-    case .random:
-      try zip(weights, streams).map { try Tensor.uniform(0, 1, shape: $0.shape, stream: $1) }
+    switch criterion.source {
+    case .gradients(_, let finish): try zip(sums, weights).map(finish)
+    case .weights(let score): try weights.map(score)
+    case .chance(let draw): try zip(weights, streams).map { try draw($0.shape, $1) }
     }
   }
 }

@@ -1,5 +1,5 @@
-// Dropping and growing: masks that let go of their smallest weights and take those that the tasks ask
-// for, at a steady density (paper, section 3.4; RigL, Evci et al. 2020).
+// Dropping and growing: masks lose the smallest of their weights and gain those with the largest
+// gradients, at a steady density (paper, section 3.4; RigL, Evci et al. 2020).
 
 import Torch
 
@@ -48,71 +48,6 @@ private func growthCount(_ mask: [UInt8], targetDensity: Double) -> Int {
   return min(max(wanted, 0), mask.count - present)
 }
 
-/// The mask of `count` of the weights whose mask is `kind`, as ``forLargest(_:of:where:are:rank:_:)``
-/// has them.
-private func largest(
-  _ count: Int, of values: UnsafeBufferPointer<Float>, where mask: [UInt8], are kind: UInt8,
-  rank: (Int) -> Int
-) -> [UInt8] {
-  var marks = [UInt8](repeating: 0, count: mask.count)
-  marks.withUnsafeMutableBufferPointer { marks in
-    nonisolated(unsafe) let marks = marks
-    mask.withUnsafeBufferPointer {
-      forLargest(count, of: values, where: $0, are: kind, rank: rank) { marks[$0] = 1 }
-    }
-  }
-  return marks
-}
-
-/// Calls `body` from several threads with `count` of the weights whose mask is `kind`: those of the
-/// largest magnitude, among equals those of the lowest rank. What is not a number comes last.
-@inline(__always) private func forLargest(
-  _ count: Int, of values: UnsafeBufferPointer<Float>, where mask: UnsafeBufferPointer<UInt8>,
-  are kind: UInt8, rank: (Int) -> Int, _ body: @Sendable (Int) -> Void
-) {
-  guard count > 0 else { return }
-  nonisolated(unsafe) let (values, mask) = (values, mask)
-  // Magnitudes order like their bit patterns.
-  @Sendable @inline(__always) func key(_ index: Int) -> UInt32 {
-    Float.infinity.bitPattern &- values[index].magnitude.bitPattern
-  }
-  let parts = inParallel(values.indices) { range in
-    var counts = [Int](repeating: 0, count: 1 << 16)
-    counts.withUnsafeMutableBufferPointer { counts in
-      for index in range where mask[index] == kind { counts[Int(key(index) >> 16)] += 1 }
-    }
-    return counts
-  }
-  var missing = count
-  var last: UInt32 = 0
-  while last < UInt16.max {
-    let size = parts.reduce(0) { $0 + $1[Int(last)] }
-    if size >= missing { break }
-    missing -= size
-    last += 1
-  }
-  let edge = inParallel(values.indices) { [last] range -> [Int] in
-    var edge: [Int] = []
-    for index in range where mask[index] == kind {
-      let digit = key(index) >> 16
-      if digit < last { body(index) } else if digit == last { edge.append(index) }
-    }
-    return edge
-  }.flatMap { $0 }
-  let threshold = edge.map(key).withUnsafeBufferPointer { smallest(missing, of: $0) }
-  var equal: [Int] = []
-  for index in edge where key(index) <= threshold {
-    if key(index) == threshold {
-      equal.append(index)
-    } else {
-      body(index)
-      missing -= 1
-    }
-  }
-  if equal.count > missing { equal.sort { rank($0) < rank($1) } }
-  for index in equal.prefix(missing) { body(index) }
-}
-
 /// How the weights of a layer follow each other.
 public enum WeightOrder: Sendable {
   case rowMajor
@@ -153,7 +88,7 @@ public struct DynamicMasks: Sendable {
   public let order: WeightOrder
   /// By layer in network order, 1 = present.
   public private(set) var masks: [[UInt8]]
-  /// How many tasks want to grow each weight, up to 255; empty where none was asked.
+  /// How many tasks want to grow each weight, up to 255.
   private var votes: [[UInt8]]
 
   /// - Parameters:
@@ -168,7 +103,7 @@ public struct DynamicMasks: Sendable {
     self.order = order
     self.targetDensities =
       targetDensities ?? masks.map { Double(keptCount($0)) / Double($0.count) }
-    votes = masks.map { _ in [] }
+    votes = masks.map { [UInt8](repeating: 0, count: $0.count) }
   }
 
   /// The weights that are present.
@@ -201,7 +136,6 @@ public struct DynamicMasks: Sendable {
   public mutating func vote(inLayer index: Int, gradients: UnsafeBufferPointer<Float>) {
     let (layer, order) = (network.layers[index], order)
     let count = growthCount(masks[index], targetDensity: targetDensities[index])
-    if votes[index].isEmpty { votes[index] = [UInt8](repeating: 0, count: layer.count) }
     votes[index].withUnsafeMutableBufferPointer { votes in
       nonisolated(unsafe) let votes = votes
       masks[index].withUnsafeBufferPointer {
@@ -218,7 +152,7 @@ public struct DynamicMasks: Sendable {
   ///   that all owners want over those that any wants; NaN where none is wanted.
   public mutating func grow(_ arbiter: Arbiter) -> (grown: Int, agreement: Double) {
     var (grown, all, any) = (0, 0, 0)
-    for (index, layer) in network.layers.enumerated() where !votes[index].isEmpty {
+    for (index, layer) in network.layers.enumerated() {
       let owners = layer.owners.count
       let required = arbiter.requiredVotes(ofOwners: owners)
       let counts = masks[index].withUnsafeMutableBufferPointer { mask in

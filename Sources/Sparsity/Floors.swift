@@ -8,7 +8,7 @@ import Torch
 /// Floors are laid after the arbiter, so a merged mask can have weights that no task's has.
 func cutAboveFloors(
   _ network: PrunableNetwork, _ settings: MergeSettings, _ sparsities: [Double],
-  scores: (_ task: Int) throws -> [Float]
+  scores: ScoreSupply
 ) throws -> (masks: [MergedMasks], floors: [UInt8]) {
   let density = settings.minimumLayerDensity
   try network.checkFloors(density, leaveRoomAt: sparsities)
@@ -20,9 +20,10 @@ func cutAboveFloors(
     return critical[...].withKeys { select(kept, of: $0) }
   }
   var tasks = cuts.map { _ in [[UInt8]]() }
-  for task in network.tasks.indices where !cuts.isEmpty {
+  guard !cuts.isEmpty else { return ([], floors) }
+  try network.forTasks(scores) { task, scores in
     let ratios = try criticalKeepRatios(
-      of: scores(task), scopes: network.scopes(ofTask: task, settings.distribution))
+      of: scores, scopes: network.scopes(ofTask: task, settings.distribution))
     for (index, cut) in cuts.enumerated() {
       tasks[index].append(
         cut.threshold.map {
@@ -60,42 +61,6 @@ private func taskMask(
     }
   }
   return mask
-}
-
-/// Every weight's exact critical keep ratio after the arbiter; `each` sees the tasks' own before it.
-func mergedKeepRatios(
-  _ network: PrunableNetwork, _ settings: MergeSettings,
-  scores: (_ task: Int) throws -> [Float],
-  each: ([KeepRatio]) -> Void = { _ in }
-) throws -> [KeepRatio] {
-  try settings.arbiter.check(tasks: network.tasks.count)
-  let columns = network.sections.map { section in
-    RatioColumns<KeepRatio>(
-      count: section.range.count,
-      votes: settings.arbiter.requiredVotes(ofOwners: section.owners.count))
-  }
-  for task in network.tasks.indices {
-    let critical = try criticalKeepRatios(
-      of: scores(task), scopes: network.scopes(ofTask: task, settings.distribution))
-    for (columns, section) in zip(columns, network.sections) {
-      guard let range = section.range(inTask: task) else { continue }
-      columns.enter { weights, ratios in
-        let start = range.lowerBound
-        _ = ratios.initialize(
-          fromContentsOf: critical[start + weights.lowerBound..<start + weights.upperBound])
-      }
-    }
-    each(critical)
-  }
-  return [KeepRatio](unsafeUninitializedCapacity: network.count) { merged, initialized in
-    for (columns, section) in zip(columns, network.sections) {
-      columns.withDecided {
-        _ = UnsafeMutableBufferPointer(rebasing: merged[section.range])
-          .initialize(fromContentsOf: $0)
-      }
-    }
-    initialized = network.count
-  }
 }
 
 /// Lets every ratio keep the best weights of each layer, so many that none falls below a density.

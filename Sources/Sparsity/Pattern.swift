@@ -46,14 +46,14 @@ public struct GroupPattern: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Lets every task choose within the groups, and the arbiter settle the shared weights by their
-/// merged ranking, so that the pattern holds in the merged network too.
+/// Lets every task choose within the groups. Of the merged network those weights of a group stay that
+/// rank best after the arbiter, so that the pattern holds there too.
 ///
 /// - Parameter scores: as for ``merge(_:_:targets:scores:)``; called once per task.
 /// - Throws: ``SparsityError`` as there, and when the pattern fits no layer; and what `scores` throws.
 public func merge(
   _ network: PrunableNetwork, _ settings: MergeSettings, pattern: GroupPattern,
-  scores: (_ task: Int) throws -> [Float]
+  scores: ScoreSupply
 ) throws -> MergedMasks {
   try network.checkSize()
   guard network.layers.contains(where: pattern.applies) else {
@@ -65,8 +65,9 @@ public func merge(
     slices(critical, by: layers).flatMap { pattern.mask($0.values, of: $0.layer) }
   }
   var tasks: [[UInt8]] = []
-  func checked(_ task: Int) throws -> [Float] {
-    try network.checked(scores(task), ofTask: task)
+  func checked(_ task: Int, _ memory: inout [Float]) throws {
+    try scores(task, &memory)
+    try network.check(memory, ofTask: task)
   }
   let critical = try mergedKeepRatios(network, settings, scores: checked) {
     tasks.append(mask($0, network.layers(ofTask: tasks.count)))

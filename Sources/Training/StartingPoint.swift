@@ -128,7 +128,7 @@ public func randomMasks(of network: Network, sparsity: Double, seed: UInt64) thr
     of: network, settings: ScoringSettings(criterion: .random, joint: true, batches: 0, seed: seed))
   let merged = try merge(
     prunable, MergeSettings(distribution: .erk), targets: [.sparsity(sparsity)]
-  ) { try scores[$0].scores.flatMap(\.values) }
+  ) { $1 = try scores[$0].scores.flatMap(\.values) }
   return merged.flatMap { masks in
     slices(masks.merged, by: prunable.layers).map {
       Mask($0.layer.name, shape: $0.layer.shape, Array($0.values))

@@ -102,7 +102,7 @@ struct Bench: ParsableCommand {
       }
       let target = work == .merge ? KeepTarget.keepRatio(0.08) : .sparsity(0.9)
       for _ in 0...steps {
-        _ = try merge(network, MergeSettings(), targets: [target]) { scores[$0] }
+        _ = try merge(network, MergeSettings(), targets: [target]) { $1 = scores[$0] }
         timer.step()
       }
     }

@@ -122,10 +122,10 @@ struct MergeMasks: ParsableCommand {
     }
     let settings = MergeSettings(
       arbiter: arbiter, distribution: distribution, minimumLayerDensity: minLayerDensity)
-    func taskScores(_ task: Int) throws -> [Float] {
-      try file.scores(
+    func taskScores(_ task: Int, _ scores: inout [Float]) throws {
+      try file.read(
         ofTask: network.tasks[task],
-        layers: network.layers(ofTask: task).map { ($0.name, $0.shape) })
+        layers: network.layers(ofTask: task).map { ($0.name, $0.shape) }, into: &scores)
     }
     let results: [MergedMasks]
     do {

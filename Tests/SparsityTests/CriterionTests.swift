@@ -58,6 +58,14 @@ import Torch
     #expect(!Criterion.magnitude.needsGradients && Criterion.taylor.needsGradients)
   }
 
+  @Test func criteriaHaveNames() {
+    #expect(Criterion.allCases.map(\.rawValue) == ["static", "taylor", "magnitude", "random"])
+    for criterion in Criterion.allCases {
+      #expect(Criterion(rawValue: criterion.rawValue) == criterion)
+    }
+    #expect(Criterion(rawValue: "luck") == nil)
+  }
+
   @Test func randomScoresFollowTheirSeedsAlone() throws {
     func draw(_ weights: [Float], _ seed: UInt64) throws -> [Float] {
       try ImportanceScores(.random, weights: [tensor(weights)]).scores(

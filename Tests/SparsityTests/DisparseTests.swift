@@ -27,7 +27,9 @@ import Testing
         + Self.keepRatios.map { KeepTarget.keepRatio($0) }
       for arbiter in example.arbiters {
         let settings = MergeSettings(arbiter: arbiter, distribution: distribution)
-        let fast = try merge(example.network, settings, targets: targets) { example.scores[$0] }
+        let fast = try merge(example.network, settings, targets: targets) {
+          $1 = example.scores[$0]
+        }
         for (target, masks) in zip(targets, fast) {
           let plain = try disparse(
             example.scores, of: example.network, arbiter: arbiter, distribution: distribution,
@@ -59,7 +61,7 @@ import Testing
     for arbiter in [.union, .majority, .intersection] as [Arbiter] {
       let targets: [KeepTarget] = [.sparsity(0.2), .sparsity(0.9), .keepRatio(0.1)]
       let fast = try merge(network, MergeSettings(arbiter: arbiter), targets: targets) {
-        scores[$0]
+        $1 = scores[$0]
       }
       for (target, masks) in zip(targets, fast) {
         let plain = try disparse(scores, of: network, arbiter: arbiter, target: target)

@@ -55,7 +55,7 @@ import Testing
       let settings = MergeSettings(distribution: distribution)
       let ratios = [0.003, 0.1, 0.29, 0.5, 0.7, 0.999, 1]
       let results = try merge(example.network, settings, targets: ratios.map { .keepRatio($0) }) {
-        example.scores[$0]
+        $1 = example.scores[$0]
       }
       for (ratio, masks) in zip(ratios, results) {
         for (task, mask) in masks.tasks.enumerated() {
@@ -87,7 +87,7 @@ import Testing
       let network = PrunableNetwork(tasks: ["a"], layers: layers)
       let settings = MergeSettings(distribution: .uniform)
       let scores = (0..<network.count).map { Float($0 + 1) }
-      let masks = try merge(network, settings, targets: [.keepRatio(ratio)]) { _ in scores }
+      let masks = try merge(network, settings, targets: [.keepRatio(ratio)]) { $1 = scores }
       return slices(masks[0].merged, by: layers).map { $0.values.reduce(0) { $0 + Int($1) } }
     }
     #expect(try kept([3, 9, 8], 0.3) == [1, 3, 2])
@@ -105,7 +105,7 @@ import Testing
       let results = try merge(
         example.network, MergeSettings(distribution: distribution),
         targets: sparsities.map { .sparsity($0) }
-      ) { example.scores[$0] }
+      ) { $1 = example.scores[$0] }
       for (sparsity, masks) in zip(sparsities, results) {
         #expect(masks.kept == count - Int((sparsity * Double(count)).rounded()))
         #expect(masks.merged == example.voted(masks.tasks, by: .union))
@@ -122,8 +122,8 @@ import Testing
     var random = SeededRandom(9)
     let scores = random.floats(network.count, in: 0..<1)
     let masks = try #require(
-      try merge(network, MergeSettings(distribution: .erk), targets: [.sparsity(0.8)]) { _ in
-        scores
+      try merge(network, MergeSettings(distribution: .erk), targets: [.sparsity(0.8)]) {
+        $1 = scores
       }.first)
     let expected = erdosRenyiKernel(density: 0.2, shapes: shapes)
     for ((layer, mask), density) in zip(slices(masks.merged, by: layers), expected) {
@@ -138,7 +138,7 @@ import Testing
       let masks = try #require(
         try merge(
           example.network, MergeSettings(minimumLayerDensity: 0.2), targets: [.sparsity(0.7)]
-        ) { example.scores[$0] }.first)
+        ) { $1 = example.scores[$0] }.first)
       for (layer, mask) in slices(masks.merged, by: example.network.layers) {
         let kept = mask.reduce(0) { $0 + Int($1) }
         #expect(kept >= Int((0.2 * Double(layer.count)).rounded(.up)))
@@ -160,7 +160,7 @@ import Testing
     func masks(_ sparsities: Double...) throws -> [MergedMasks] {
       try merge(
         network, MergeSettings(minimumLayerDensity: 0.25), targets: sparsities.map { .sparsity($0) }
-      ) { _ in scores }
+      ) { $1 = scores }
     }
     // ⌈2.5⌉ + ⌈1.75⌉ + ⌈0.75⌉ weights.
     let error = #expect(throws: SparsityError.self) { try masks(0.5, 0.75) }

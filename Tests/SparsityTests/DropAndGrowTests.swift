@@ -35,7 +35,7 @@ import Testing
         let density: Double = try dynamic.group("erk").attribute(String(layer.dropLast(7)))
         let present = try mask(pruned, layer)
         var expected = try mask(grown, layer)
-        let wishes = try reference.tasks.compactMap { task -> [UInt8]? in
+        let growths = try reference.tasks.compactMap { task -> [UInt8]? in
           guard dynamic.contains("gradients/\(task)/\(layer)") else { return nil }
           let gradients = try dynamic.floats("gradients/\(task)/\(layer)")
           // The published code keeps ties with the last gradient whole; here the count is exact,
@@ -46,7 +46,7 @@ import Testing
           return growth(gradients, mask: present, targetDensity: density)
             .enumerated().map { gradients[$0.offset] == 0 ? 0 : $0.element }
         }
-        let union = arbitrate([present[...]] + wishes.map { $0[...] }, votes: 1)
+        let union = arbitrate([present[...]] + growths.map { $0[...] }, votes: 1)
         // Where (d − c) · N is whole, the published floating-point numbers come out just below it and
         // grow one weight less.
         let count = density * Double(present.count) - Double(present.reduce(0) { $0 + Int($1) })

@@ -94,7 +94,7 @@ func merge(
   _ scores: [[Float]], of network: PrunableNetwork, arbiter: Arbiter = .union, target: KeepTarget
 ) throws -> MergedMasks {
   let results = try merge(network, MergeSettings(arbiter: arbiter), targets: [target]) {
-    scores[$0]
+    $1 = scores[$0]
   }
   return try #require(results.first)
 }

@@ -158,8 +158,8 @@ import Testing
       layers: [PrunableLayer(name: "vast", shape: [1 << 16, 1 << 16, 3, 3], owners: [0])])
     let pattern = try #require(GroupPattern("2:4"))
     for merging in [
-      { try merge(network, MergeSettings(), targets: [.keepRatio(0.5)]) { _ in [] } },
-      { [try merge(network, MergeSettings(), pattern: pattern) { _ in [] }] },
+      { try merge(network, MergeSettings(), targets: [.keepRatio(0.5)]) { _, _ in } },
+      { [try merge(network, MergeSettings(), pattern: pattern) { _, _ in }] },
     ] {
       let error = #expect(throws: SparsityError.self) { _ = try merging() }
       #expect(

@@ -64,7 +64,7 @@ import Torch
           arbiter: arbiter, distribution: distribution, minimumLayerDensity: floor)
         let targets: [KeepTarget] = [.sparsity(0.9), .sparsity(0.4), .keepRatio(0.2)]
         try compare {
-          try merge(Self.network, settings, targets: targets) { scores[$0] }.map(Masks.init)
+          try merge(Self.network, settings, targets: targets) { $1 = scores[$0] }.map(Masks.init)
         }
       }
     }
@@ -74,14 +74,14 @@ import Torch
     let scores = Self.scores(ties: true)
     let pattern = try #require(GroupPattern("2:4"))
     try compare {
-      Masks(try merge(Self.network, MergeSettings(), pattern: pattern) { scores[$0] })
+      Masks(try merge(Self.network, MergeSettings(), pattern: pattern) { $1 = scores[$0] })
     }
   }
 
   @Test func votesAndAgreement() throws {
     let scores = Self.scores(ties: false)
     let masks = try #require(
-      try merge(Self.network, MergeSettings(), targets: [.sparsity(0.7)]) { scores[$0] }.first)
+      try merge(Self.network, MergeSettings(), targets: [.sparsity(0.7)]) { $1 = scores[$0] }.first)
     // What all tasks own comes first.
     let shared = 0..<33 * 3 * 7 * 7 + 211 * 116 * 3 * 3
     for votes in 1...3 {

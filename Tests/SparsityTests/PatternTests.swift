@@ -25,7 +25,7 @@ import Testing
     func message(_ pattern: String, _ scores: [[Float]]) throws -> String? {
       let pattern = try #require(GroupPattern(pattern))
       return #expect(throws: SparsityError.self) {
-        try merge(network, MergeSettings(), pattern: pattern) { scores[$0] }
+        try merge(network, MergeSettings(), pattern: pattern) { $1 = scores[$0] }
       }?.description
     }
     let scores = [[Float]](
@@ -44,7 +44,9 @@ import Testing
     let pattern = try #require(GroupPattern("2:4"))
     var random = SeededRandom(4)
     let scores = (0..<2).map { random.floats(network.count(ofTask: $0), in: 0..<1) }
-    let masks = try merge(network, MergeSettings(arbiter: arbiter), pattern: pattern) { scores[$0] }
+    let masks = try merge(network, MergeSettings(arbiter: arbiter), pattern: pattern) {
+      $1 = scores[$0]
+    }
     for (layer, mask) in slices(masks.merged, by: network.layers) {
       let kept = mask.reduce(0) { $0 + Int($1) }
       // Three input channels do not divide into groups of four.

@@ -27,7 +27,7 @@ enum Buckets {
   static func counts(_ scores: UnsafeBufferPointer<Float>, in ranges: [Range<Int>]) throws -> [Int]
   {
     nonisolated(unsafe) let scores = scores
-    // One more for what is no score.
+    // One more for negative scores and what is not finite.
     var total = [Int](repeating: 0, count: count + 1)
     for range in ranges {
       let parts = inParallel(range) { range -> [Int] in
@@ -35,7 +35,7 @@ enum Buckets {
         counts.withUnsafeMutableBufferPointer { counts in
           for index in range {
             let bits = (scores[index] + 0).bitPattern
-            counts[bits < Float.infinity.bitPattern ? bucket(bits) : count] += 1
+            counts[bits < Float.infinity.bitPattern ? bucket(bits) : count] &+= 1
           }
         }
         return counts
@@ -103,7 +103,7 @@ struct BucketRanking {
   ///
   /// - Parameters:
   ///   - scores: of the task's network.
-  ///   - mask: of the task's network; may be uninitialized within the scope.
+  ///   - mask: of the task's network.
   func mark(
     _ scores: UnsafeBufferPointer<Float>, open: Range<Int>,
     in mask: UnsafeMutableBufferPointer<UInt8>
@@ -124,7 +124,7 @@ struct BucketRanking {
         for index in scores.indices {
           let isBetter: UInt8 = scores[index] >= better ? 1 : 0
           let isReached: UInt8 = scores[index] >= worst ? 1 : 0
-          mask.initializeElement(at: index, to: isBetter)
+          mask[index] = isBetter
           found |= isReached ^ isBetter
         }
         guard found > 0 else { continue }

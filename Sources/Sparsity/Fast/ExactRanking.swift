@@ -28,35 +28,6 @@ public func criticalKeepRatios(of scores: [Float]) throws -> [KeepRatio] {
   try criticalKeepRatios(of: scores, scopes: [RankingScope(0..<scores.count)])
 }
 
-/// The highest-scored share of one ranking as a mask: the K = ⌊keepRatio · N⌋ best weights and
-/// whatever ties with the K-th.
-public func selectTopK(_ scores: [Float], keepRatio: Double) throws -> [UInt8] {
-  try selectTopK(
-    scores, scopes: [RankingScope(0..<scores.count)],
-    counts: [Int(keepRatio * Double(scores.count))])
-}
-
-/// The highest-scored weights of each scope as a mask, in the order of the task's network: in each
-/// as many of the best as `counts` says, and whatever ties with the last of them.
-func selectTopK(_ scores: [Float], scopes: [RankingScope], counts: [Int]) throws -> [UInt8] {
-  try scores.withUnsafeBufferPointer { scores in
-    var mask = [UInt8](repeating: 0, count: scores.count)
-    try mask.withUnsafeMutableBufferPointer { mask in
-      for (scope, count) in zip(scopes, counts) {
-        let ranking = BucketRanking(scope, counts: try Buckets.counts(scores, in: [scope.range]))
-        guard count > 0 else { continue }
-        let bucket = ranking.bucket(ofRank: count)
-        let inside = ranking.mark(scores, open: bucket..<bucket + 1, in: mask)
-        let threshold = inside.map { ~$0.bits }.withUnsafeBufferPointer {
-          smallest(count - ranking.starts[bucket], of: $0)
-        }
-        for entry in inside where ~entry.bits <= threshold { mask[Int(entry.position)] = 1 }
-      }
-    }
-    return mask
-  }
-}
-
 private func check(_ scores: [Float]) throws {
   guard scores.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
     throw SparsityError("a score is negative, infinite or not a number")

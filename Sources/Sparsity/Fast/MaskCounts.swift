@@ -5,7 +5,20 @@ import Torch
 /// The number of ones in a mask.
 func keptCount(_ mask: [UInt8]) -> Int { keptCount(mask[...]) }
 
-func keptCount(_ mask: ArraySlice<UInt8>) -> Int { Overlap(of: [mask]).all }
+func keptCount(_ mask: ArraySlice<UInt8>) -> Int {
+  mask.withUnsafeBytes { bytes in
+    nonisolated(unsafe) let bytes = bytes
+    let words = bytes.count / 8
+    let counts = inParallel(0..<words) { range in
+      var count = 0
+      for word in range {
+        count &+= ones(bytes.loadUnaligned(fromByteOffset: 8 * word, as: UInt64.self))
+      }
+      return count
+    }
+    return counts.reduce(0, +) + bytes.dropFirst(8 * words).reduce(0) { $0 + Int($1) }
+  }
+}
 
 /// What masks over the same weights have in common.
 struct Overlap {

@@ -9,25 +9,25 @@ import Torch
 /// ranks those inside it exactly.
 func cut(
   _ network: PrunableNetwork, _ settings: MergeSettings, _ sparsities: [Double],
-  scores: (_ task: Int) throws -> [Float]
+  scores: ScoreSupply
 ) throws -> [MergedMasks] {
   var rankings: [[BucketRanking]] = []
   let bounds = RatioBounds(network, settings.arbiter)
-  for task in network.tasks.indices {
+  try network.forTasks(scores) { task, scores in
     let scopes = network.scopes(ofTask: task, settings.distribution)
-    try scores(task).withUnsafeBufferPointer { scores in
-      rankings.append(try bounds.enter(scores, scopes, ofTask: task))
-    }
+    rankings.append(
+      try scores.withUnsafeBufferPointer { try bounds.enter($0, scopes, ofTask: task) })
   }
   let brackets = bounds.brackets()
   var cuts = sparsities.map { sparsity in
     let kept = network.keptCount(atSparsity: sparsity)
     let bracket = brackets(kept)
-    return Cut(kept: kept, lower: bracket.lower, upper: bracket.upper)
+    return Cut(
+      masks: network.emptyMasks, kept: kept, lower: bracket.lower, upper: bracket.upper)
   }
-  for task in network.tasks.indices {
-    try scores(task).withUnsafeBufferPointer { scores in
-      for index in cuts.indices { cuts[index].add(scores, rankings[task]) }
+  try network.forTasks(scores) { task, scores in
+    scores.withUnsafeBufferPointer { scores in
+      for index in cuts.indices { cuts[index].add(scores, rankings[task], ofTask: task) }
     }
   }
   return cuts.indices.map { cuts[$0].finish(network, settings.arbiter) }
@@ -157,34 +157,31 @@ private struct Cut {
   private let kept: Int
   private let lower: KeepRatio
   private let upper: KeepRatio
-  private var masks: [[UInt8]] = []
+  private var masks: [[UInt8]]
   /// Per task in ascending order; their masks are 0 until the end.
-  private var open: [[RankedWeight]] = []
+  private var open: [[RankedWeight]]
 
-  init(kept: Int, lower: KeepRatio, upper: KeepRatio) {
+  /// - Parameter masks: of 0, per task.
+  init(masks: [[UInt8]], kept: Int, lower: KeepRatio, upper: KeepRatio) {
+    self.masks = masks
+    open = masks.map { _ in [] }
     self.kept = kept
     self.lower = lower
     self.upper = upper
   }
 
-  /// Marks what the next task keeps for certain, and ranks what is open.
-  mutating func add(_ scores: UnsafeBufferPointer<Float>, _ rankings: [BucketRanking]) {
-    guard kept > 0 else {
-      masks.append([UInt8](repeating: 0, count: scores.count))
-      open.append([])
-      return
+  /// Marks what a task keeps for certain, and ranks what is open.
+  mutating func add(
+    _ scores: UnsafeBufferPointer<Float>, _ rankings: [BucketRanking], ofTask task: Int
+  ) {
+    guard kept > 0 else { return }
+    for ranking in rankings {
+      let buckets = ranking.buckets(from: lower, through: upper)
+      let found = masks[task].withUnsafeMutableBufferPointer {
+        ranking.mark(scores, open: buckets, in: $0)
+      }
+      open[task] += ranking.ranked(found, open: buckets)
     }
-    var inside: [RankedWeight] = []
-    masks.append(
-      [UInt8](unsafeUninitializedCapacity: scores.count) { mask, initialized in
-        for ranking in rankings {
-          let buckets = ranking.buckets(from: lower, through: upper)
-          let found = ranking.mark(scores, open: buckets, in: mask)
-          inside += ranking.ranked(found, open: buckets)
-        }
-        initialized = scores.count
-      })
-    open.append(inside)
   }
 
   /// Cuts: the open weights with the smallest critical ratios stay, as many as are needed; among equals at
