@@ -17,6 +17,7 @@ let torchLibraries: [LinkerSetting] = [
 ]
 
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 
 func tool(_ name: String, _ rooms: [Target.Dependency]) -> Target {
@@ -29,6 +30,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
@@ -50,6 +52,8 @@ let package = Package(
       name: "Datasets",
       dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CZlib", "Formatting"]),
     .target(name: "Graphs"),
+    .target(
+      name: "Exchange", dependencies: ["Graphs", protobuf], exclude: ["ONNX/Messages.proto"]),
     .target(name: "Networks", dependencies: ["Graphs", "Torch", "Formatting"]),
     .target(name: "Tasks", dependencies: ["Torch"]),
     .target(name: "Sparsity", dependencies: ["Torch"]),
@@ -81,6 +85,8 @@ let package = Package(
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "CHDF5", "TestSupport"]),
     .testTarget(name: "ScenesTests", dependencies: ["Scenes"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CZlib", "TestSupport"]),
+    .testTarget(
+      name: "ExchangeTests", dependencies: ["Exchange"], exclude: ["Fixtures", "export.py"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "Artifacts", "TestSupport"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks", "Artifacts", "TestSupport"]),
     .testTarget(name: "SparsityTests", dependencies: ["Sparsity", "TestSupport"]),
