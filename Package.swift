@@ -17,6 +17,7 @@ let torchLibraries: [LinkerSetting] = [
 ]
 
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
 let mustache = Target.Dependency.product(name: "Mustache", package: "swift-mustache")
 
 func tool(_ name: String, _ rooms: [Target.Dependency]) -> Target {
@@ -29,6 +30,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
@@ -50,7 +52,9 @@ let package = Package(
       dependencies: ["Artifacts", "Scenes", "Torch", "HDF5", "CPNG", "CDeflate", "Formatting"]),
     .target(name: "Graphs"),
     .target(name: "Networks", dependencies: ["Graphs", "Torch", "Formatting"]),
-    .target(name: "Exchange", dependencies: ["Graphs", "Torch", "CDeflate"]),
+    .target(
+      name: "Exchange", dependencies: ["Graphs", "Torch", "CDeflate", protobuf],
+      exclude: ["ONNX/Messages.proto"]),
     .target(name: "Tasks", dependencies: ["Torch"]),
     .target(name: "Sparsity", dependencies: ["Torch"]),
     .target(
@@ -74,6 +78,7 @@ let package = Package(
     tool("merge-masks", ["Sparsity", "Training"]),
     tool("sparse-train", ["NetworkOptions", "Sparsity"]),
     tool("evaluate", ["NetworkOptions", "Reporting"]),
+    tool("convert-model", ["Exchange", "Training"]),
     // Times single steps for pipeline/bench.
     tool("bench", ["NetworkOptions", "CDeflate", "HDF5"]),
 
@@ -86,7 +91,9 @@ let package = Package(
       name: "DatasetsTests", dependencies: ["Datasets", "HDF5", "CDeflate", "TestSupport"]),
     .testTarget(name: "GraphsTests", dependencies: ["Graphs", "Artifacts", "TestSupport"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "Graphs", "TestSupport"]),
-    .testTarget(name: "ExchangeTests", dependencies: ["Exchange", "TestSupport"]),
+    .testTarget(
+      name: "ExchangeTests", dependencies: ["Exchange", "Networks", "TestSupport"],
+      exclude: ["Fixtures", "export.py"]),
     .testTarget(name: "TasksTests", dependencies: ["Tasks", "Artifacts", "TestSupport"]),
     .testTarget(name: "SparsityTests", dependencies: ["Sparsity", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),

@@ -26,8 +26,8 @@ CError ct_conv2d(CTensor **out, const CTensor *input, const CTensor *weight, con
         overruns(input->value, weight->value, stride, padding)) {
       at::Tensor seen = at::slice(input->value, 2, 0, std::nullopt, stride.height);
       seen = at::slice(seen, 3, 0, std::nullopt, stride.width);
-      return at::conv2d(seen, weight->value, optional_tensor(bias), {1, 1}, {0, 0}, {1, 1},
-                        groups);
+      return at::conv2d(seen, weight->value, optional_tensor(bias), pair_of({1, 1}),
+                        pair_of({0, 0}), pair_of(dilation), groups);
     }
     return at::conv2d(input->value, weight->value, optional_tensor(bias), pair_of(stride),
                       pair_of(padding), pair_of(dilation), groups);

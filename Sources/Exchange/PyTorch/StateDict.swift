@@ -19,22 +19,19 @@ public struct StateDict {
   ///
   /// float16 and bfloat16 come as float32, integers other than uint8 as int64.
   ///
-  /// - Throws: ``CheckpointError`` when the file cannot be read, is damaged, or holds no tensors.
+  /// - Throws: ``ExchangeError`` when the file cannot be read, is damaged, or holds no tensors.
   public static func read(_ path: String) throws -> StateDict {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw CheckpointError(file: path, "cannot be read")
-    }
-    return try read([UInt8](data), file: path)
+    try read([UInt8](regularFile(URL(fileURLWithPath: path))))
   }
 
-  /// - Parameter file: what errors call the bytes.
-  public static func read(_ bytes: [UInt8], file: String) throws -> StateDict {
+  /// Reads the bytes of such a file.
+  public static func read(_ bytes: [UInt8]) throws -> StateDict {
     do {
       return try StateDict(TorchFile(bytes))
     } catch let error as FormatError {
-      throw CheckpointError(file: file, error.reason)
+      throw ExchangeError(error.reason)
     } catch let error as TorchError {
-      throw CheckpointError(file: file, error.description)
+      throw ExchangeError(error.description)
     }
   }
 
@@ -94,19 +91,16 @@ public struct StateDict {
     self.skipped = skipped
   }
 
-  /// Writes tensors as torch.save(state_dict) does; torch.load(path, weights_only=True) reads them.
-  /// A file that is there is replaced when the new one is complete.
+  /// The file that torch.save(state_dict) writes; torch.load(path, weights_only=True) reads it.
   ///
-  /// - Throws: ``CheckpointError`` when the file cannot be written.
-  public static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws {
+  /// - Throws: ``ExchangeError`` for what does not fit into such a file.
+  public static func bytes(of tensors: [(name: String, tensor: Tensor)]) throws -> [UInt8] {
     do {
-      try Data(TorchFile.bytes(tensors)).write(to: URL(fileURLWithPath: path), options: .atomic)
+      return try TorchFile.bytes(tensors)
     } catch let error as FormatError {
-      throw CheckpointError(file: path, error.reason)
+      throw ExchangeError(error.reason)
     } catch let error as TorchError {
-      throw CheckpointError(file: path, error.description)
-    } catch {
-      throw CheckpointError(file: path, "cannot be written")
+      throw ExchangeError(error.description)
     }
   }
 }
