@@ -71,7 +71,7 @@ import Testing
   }
 
   /// One node of every operation, over a map of 3 channels.
-  static let everyOperation: [Operation] =
+  static let everyOperation: [Graphs.Operation] =
     [
       .convolution(
         Convolution(
@@ -104,7 +104,7 @@ import Testing
     ].map { .activation($0) }
 
   @Test(arguments: everyOperation)
-  func everyOperationComesBackFromJSON(_ operation: Operation) throws {
+  func everyOperationComesBackFromJSON(_ operation: Graphs.Operation) throws {
     let graph = try Graph.of(
       [Graph.Node("a", operation, [Graph.image])], ("task", "a"))
     let json = try Architecture(graph).json
@@ -112,11 +112,11 @@ import Testing
     #expect(again.graph == graph)
     #expect(again.json == json)
     #expect(json.contains("\"operation\":\"\(operation.word)\""))
-    #expect(Operation.words.contains(operation.word))
+    #expect(Graphs.Operation.words.contains(operation.word))
   }
 
   @Test func operationsOfTwoInputsComeBackFromJSON() throws {
-    let two: [Operation] =
+    let two: [Graphs.Operation] =
       Arithmetic.allCases.map { .arithmetic($0) }
       + [.resize(Resize(.bilinear, .halfPixel, to: .likeSecondInput)), .concat(Concat(axis: 1))]
     for operation in two {

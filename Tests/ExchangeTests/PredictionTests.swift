@@ -1,0 +1,48 @@
+// Predictions of networks that PyTorch exported, by our engine, against PyTorch's own.
+
+import Graphs
+import Networks
+import Testing
+import Torch
+
+@testable import Exchange
+
+@Suite struct FixturePredictionTests {
+  /// The largest difference relative to the largest value.
+  private func difference(_ found: [Float], _ expected: [Float]) -> Float {
+    let largest = expected.map(\.magnitude).max() ?? 1
+    return (zip(found, expected).map { ($0 - $1).magnitude }.max() ?? 0) / max(largest, 1e-6)
+  }
+
+  private func network(_ exchanged: ExchangedNetwork) throws -> Network {
+    try Runtime.setThreads(1)
+    let tensors = try exchanged.tensors.mapValues { try Tensor($0.values, shape: $0.shape) }
+    return try Network(Architecture(exchanged.graph), parameters: tensors, buffers: tensors)
+  }
+
+  @Test(arguments: Fixture.all) func predictionsAreThoseOfPyTorch(_ fixture: Fixture) throws {
+    let expected = try fixture.expected()
+    let exchanged = try fixture.network()
+    let network = try network(exchanged)
+    let image = try #require(expected["image"])
+    let bytes = image.values.map { UInt8($0) }
+    let images = try Tensor(bytes, shape: image.shape).permuted([0, 2, 3, 1])
+    let predictions = try withoutGradients {
+      try DenseEngine(network).predictions(
+        for: network.normalized(images), training: false, using: nil)
+    }
+    for (task, prediction) in zip(network.graph.tasks, predictions) {
+      let output = try #require(expected["output." + task])
+      #expect(prediction.shape == output.shape)
+      #expect(try difference(prediction.array(), output.values) < 1e-4, "\(task)")
+    }
+  }
+
+  /// From the network's own JSON, as a model.h5 has it.
+  @Test(arguments: Fixture.all) func theGraphComesBackFromItsJSON(_ fixture: Fixture) throws {
+    let graph = try fixture.network().graph
+    let again = try Architecture(json: Architecture(graph).json).graph
+    #expect(again.nodes == graph.nodes && again.outputs == graph.outputs)
+    #expect(again.input == graph.input)
+  }
+}
