@@ -67,7 +67,7 @@ public struct StartingPoint {
     }
     var architecture = try Architecture.of(masks)
     if let dropout { architecture.dropout = dropout }
-    // What the file claims of the network must be what it has masks for, before it is made.
+    // Before the network is made, since a damaged file may claim one of any size.
     try architecture.check(masks)
     let start = try drawing(architecture, seed: seed, on: device)
     guard start.modelDigest == masks.header.modelDigest else {
