@@ -63,7 +63,8 @@ let package = Package(
         "Graphs", "Networks", "Tasks", "Sparsity", "Artifacts", "Datasets", "Formatting",
       ]),
     .target(
-      name: "Reporting", dependencies: ["Artifacts", "Formatting", "Processes", "CPNG", mustache],
+      name: "Reporting",
+      dependencies: ["Artifacts", "Tasks", "Formatting", "Processes", "CPNG", mustache],
       resources: [
         "report.mustache", "figure.mustache", "report.css", "style.gnuplot", "lines.gnuplot",
         "bars.gnuplot",
@@ -99,7 +100,7 @@ let package = Package(
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(
       name: "ReportingTests",
-      dependencies: ["Reporting", "Artifacts", "CommandLine", "Formatting", "TestSupport"]),
+      dependencies: ["Reporting", "Artifacts", "Tasks", "CommandLine", "Formatting", "TestSupport"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["HDF5", "TestSupport"], exclude: ["Golden"]),
   ],

@@ -8,48 +8,6 @@ public enum Split: String, Sendable, CaseIterable {
   case train, validation, test
 }
 
-/// One task as a data set describes it.
-public struct DatasetTask: Equatable, Sendable {
-  public enum Kind: String, Sendable, CaseIterable {
-    /// A class per pixel; targets N×H×W.
-    case segmentation
-    /// A direction per pixel; targets N×H×W×3.
-    case normals
-    /// A number per pixel; targets N×H×W.
-    case regression
-  }
-
-  /// What is reported of a regression task.
-  public enum Metrics: String, Sendable, CaseIterable { case depth, error }
-
-  public let name: String
-  public let kind: Kind
-  /// Channels that a head predicts: classes, 3, or 1.
-  public let channels: Int
-  /// The weight of this task's loss in the training loss.
-  public let lossWeight: Double
-  public let metrics: Metrics
-  public let classNames: [String]?
-  public let classWeights: [Float]?
-
-  /// - Parameter metrics: nil means depth's for a task of that name, else the error alone.
-  public init(
-    name: String, kind: Kind, channels: Int, lossWeight: Double, metrics: Metrics? = nil,
-    classNames: [String]? = nil, classWeights: [Float]? = nil
-  ) {
-    self.name = name
-    self.kind = kind
-    self.channels = channels
-    self.lossWeight = lossWeight
-    self.metrics = metrics ?? (name == "depth" ? .depth : .error)
-    self.classNames = classNames
-    self.classWeights = classWeights
-  }
-
-  /// Values per pixel of a stored target.
-  public var targetChannels: Int { kind == .normals ? 3 : 1 }
-}
-
 /// How stored numbers become physical ones: the CF conventions' attributes
 /// (cfconventions.org, sections 8.1, 2.5.1 and 2.6.2).
 public struct TargetEncoding: Equatable, Sendable {
@@ -210,12 +168,7 @@ public final class DatasetFile: Sendable {
       throw reader.error(attributePath("kind"), "'\(kindName)' is none of \(known)")
     }
     let channels: Int = try group.attribute("channels")
-    let allowed =
-      switch kind {
-      case .segmentation: 1...65535
-      case .normals: 3...3
-      case .regression: 1...1
-      }
+    let allowed = kind.channels
     guard allowed.contains(channels) else {
       throw reader.error(
         attributePath("channels"), "\(channels) is not in \(allowed) as \(kind.rawValue) needs")
@@ -267,14 +220,14 @@ public final class DatasetFile: Sendable {
     guard count > 0 else { throw reader.error(image.path, "has no images") }
     let targets = try tasks.map { task in
       let target = try group.dataset(task.name)
-      let expected = [count, height, width] + (task.kind == .normals ? [3] : [])
+      let expected = task.kind.shape([count, height, width])
       guard target.shape == expected else {
         throw reader.error(
           target.path,
           "expected shape \(Format.shape(expected)), found \(Format.shape(target.shape))")
       }
       let types: [ElementType] =
-        task.kind == .segmentation ? [.uint8, .uint16] : [.float32, .uint8, .uint16]
+        task.kind.storesClasses ? [.uint8, .uint16] : [.float32, .uint8, .uint16]
       guard types.contains(target.elementType) else {
         let names = types.map(\.description).joined(separator: " or ")
         throw reader.error(target.path, "expected \(names), found \(target.elementType)")
@@ -353,10 +306,9 @@ private struct ValueRules {
     (scale, offset) = (Float(encoding.scaleFactor), Float(encoding.addOffset))
     lowest = encoding.validMin.map(Float.init) ?? -.infinity
     highest = encoding.validMax.map(Float.init) ?? .infinity
-    let isLabel = task.kind == .segmentation
-    smallest = isLabel ? 0 : -Float.greatestFiniteMagnitude
-    end = isLabel ? Float(task.channels) : .infinity
-    floor = task.kind == .regression && task.metrics == .depth ? 0 : -.infinity
+    smallest = task.kind.storesClasses ? 0 : -Float.greatestFiniteMagnitude
+    end = task.kind.storesClasses ? Float(task.channels) : .infinity
+    floor = task.isDepth ? 0 : -.infinity
     fill = encoding.fillValue.map(Float.init)
   }
 
@@ -436,7 +388,7 @@ private func firstBadValue(_ stored: [Float], _ rules: ValueRules, _ task: Datas
     if !value.isFinite {
       return BadValue(value: "value \(value)", pixel: pixel, reason: "is not a finite number")
     }
-    if task.kind == .segmentation {
+    if task.kind.storesClasses {
       let label = Int(exactly: value).map(String.init) ?? "\(value)"
       return BadValue(
         value: "label \(label)", pixel: pixel, reason: "is outside 0...\(task.channels - 1)")

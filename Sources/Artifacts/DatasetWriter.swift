@@ -62,7 +62,7 @@ public final class DatasetWriter {
     var codecs = [image.codec]
     targets = try zip(tasks, storage).map { task, storage in
       let path = "\(split.rawValue)/\(task.name)"
-      let shape = shape + (task.kind == .normals ? [3] : [])
+      let shape = task.kind.shape(shape)
       func stream<T: HDF5Scalar>() throws -> SampleStream<T> {
         let stream = try writer.stream(path, of: T.self, shape: shape)
         try storage.encoding.write(to: stream.dataset)
@@ -148,7 +148,7 @@ extension ArtifactWriter {
       try group.setAttribute("kind", task.kind.rawValue)
       try group.setAttribute("channels", task.channels)
       try group.setAttribute("loss_weight", task.lossWeight)
-      if task.kind == .regression { try group.setAttribute("metrics", task.metrics.rawValue) }
+      if let metrics = task.metrics { try group.setAttribute("metrics", metrics.rawValue) }
     }
     for task in tasks {
       if let names = task.classNames {

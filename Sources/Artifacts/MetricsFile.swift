@@ -298,14 +298,14 @@ public enum MetricsFile {
     let pixels = Array(image.shape.dropLast())
     func map(_ path: String, _ kind: DatasetTask.Kind) throws -> SampleMap {
       let dataset = try reader.root.dataset(path)
-      let expected = pixels + (kind == .normals ? [3] : [])
+      let expected = kind.shape(pixels)
       guard dataset.shape == expected else {
         throw reader.error(
           dataset.path,
           "expected shape \(Format.shape(expected)), found \(Format.shape(dataset.shape))")
       }
       return SampleMap(
-        values: try dataset.read(as: Float.self), channels: kind == .normals ? 3 : 1)
+        values: try dataset.read(as: Float.self), channels: kind.targetChannels)
     }
     return ReportSamples(
       count: pixels[0], height: pixels[1], width: pixels[2],

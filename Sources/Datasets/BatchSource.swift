@@ -8,7 +8,7 @@ import Torch
 /// Images with their targets, ready for tensors.
 public struct Batch: Sendable {
   public struct Target: Sendable {
-    /// N×H×W×channels; 0 where there is no ground truth, −1 for classes.
+    /// N×H×W×channels; 0 where there is no ground truth.
     public var values: [Float]
     /// N×H×W, 1 where there is ground truth, else 0.
     public var valid: [Float]
@@ -38,18 +38,14 @@ public struct Batch: Sendable {
         initialized = end
       }
     }
-    targets = tasks.indices.map { index in
-      let task = tasks[index]
-      return Target(
-        samples.map { $0.targets[index] }, channels: task.targetChannels,
-        missing: task.kind == .segmentation ? -1 : 0)
+    targets = tasks.enumerated().map { index, task in
+      Target(samples.map { $0.targets[index] }, channels: task.targetChannels)
     }
   }
 }
 
 extension Batch.Target {
-  /// - Parameter missing: the value where there is no ground truth.
-  fileprivate init(_ maps: [TargetMap], channels: Int, missing: Float) {
+  fileprivate init(_ maps: [TargetMap], channels: Int) {
     self.channels = channels
     let pixels = maps.reduce(0) { $0 + $1.valid.count }
     valid = [Float](unsafeUninitializedCapacity: pixels) { valid, initialized in
@@ -69,7 +65,7 @@ extension Batch.Target {
             @inline(__always) func copy(channels: Int) {
               for pixel in isValid.indices {
                 for index in pixel * channels..<(pixel + 1) * channels {
-                  values[first + index] = isValid[pixel] ? stored[index] : missing
+                  values[first + index] = isValid[pixel] ? stored[index] : 0
                 }
               }
             }

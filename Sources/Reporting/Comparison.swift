@@ -1,12 +1,15 @@
 // Several models side by side: every metric with its change against the first.
 
 import Artifacts
+import Tasks
 
-/// An evaluated model and where its numbers stand.
+/// An evaluated model, read from its metrics file.
 public struct EvaluatedModel: Sendable {
   public let label: String
   public let path: String
   public let metrics: Metrics
+  /// The kinds of the metrics' tasks.
+  let kinds: [any TaskKind]
   /// The command that wrote the metrics.
   public let command: String
   public package(set) var inputs: [Provenance.Input]
@@ -18,6 +21,11 @@ public struct EvaluatedModel: Sendable {
     self.path = path
     label = EvaluatedModel.label(path)
     metrics = try MetricsFile.read(reader)
+    kinds = try metrics.tasks.map { task in
+      try TaskDescription(
+        name: task.task, channels: task.confusion?.classes ?? 0, classNames: task.classNames
+      ).task(ofKind: task.kind.rawValue)
+    }
     let provenance = reader.provenance
     command = provenance.command ?? ""
     inputs = provenance.inputs
@@ -35,23 +43,26 @@ public struct EvaluatedModel: Sendable {
   }
 }
 
-extension TaskResult {
-  /// The metric that a glance is for: the mIoU, the mean angle, the relative error, or the first.
-  var headline: MetricValue? {
-    let preferred =
-      switch kind {
-      case .segmentation: "miou"
-      case .normals: "angle_mean"
-      case .regression: "relative_error"
-      }
-    return metrics.first { $0.name == preferred } ?? metrics.first
+extension EvaluatedModel {
+  /// The metric of a task to show where there is room for one: its kind's headline, or the first one
+  /// where that was not measured.
+  func headline(ofTask task: Int) -> MetricValue? {
+    let metrics = metrics.tasks[task].metrics
+    return metrics.first { $0.name == kinds[task].headline.name } ?? metrics.first
+  }
+
+  /// The measure that a metric's name in the file stands for. A name that the kind of task does not know
+  /// is taken for an error: less is better.
+  func measure(named name: String, ofTask task: Int) -> Measure {
+    kinds[task].measures.first { $0.name == name } ?? Measure(name, .lower)
   }
 }
 
 /// One metric over all models.
 public struct ComparisonRow: Sendable {
   public let task: String
-  public let metric: String
+  let measure: Measure
+  public var metric: String { measure.name }
   /// What the best constant prediction achieves, by the first model's file.
   public let constant: Double
   /// One per model; NaN where it was not measured.
@@ -59,8 +70,8 @@ public struct ComparisonRow: Sendable {
   /// Relative change against the first model, positive for better; nil for the first and where it
   /// cannot be told.
   public let changes: [Double?]
-  /// The number's arrow: ↑ for more is better.
-  public var direction: String { higherIsBetter(metric) ? "↑" : "↓" }
+  /// ↑ where more is better, else ↓.
+  public var direction: String { measure.direction }
 }
 
 /// The table of a comparison.
@@ -88,10 +99,11 @@ public struct Comparison: Sendable {
           model.metrics.tasks[index].metrics.first { $0.name == reference.name }?.value
             ?? .nan
         }
+        let measure = first.measure(named: reference.name, ofTask: index)
         return ComparisonRow(
-          task: task.task, metric: reference.name, constant: reference.constant, values: values,
+          task: task.task, measure: measure, constant: reference.constant, values: values,
           changes: values.enumerated().map { model, value in
-            model == 0 ? nil : relativeChange(of: reference.name, value, against: reference.value)
+            model == 0 ? nil : measure.relativeChange(to: value, from: reference.value)
           })
       }
     }
@@ -106,7 +118,7 @@ public struct Comparison: Sendable {
       overTasks: first.tasks.map { task in
         TaskChange.mean(
           over: rows.filter { $0.task == task.task }.map {
-            ($0.metric, $0.values[model], $0.values[0])
+            ($0.measure, $0.values[model], $0.values[0])
           })
       })
   }

@@ -60,7 +60,8 @@ package struct Figures {
   }
 
   private func chart(ofTask task: Int, _ sweep: SparsitySweep) -> Chart {
-    let metric = models.first?.metrics.tasks[task].headline?.name ?? ""
+    let metric = models.first?.headline(ofTask: task)?.name ?? ""
+    let direction = models.first?.measure(named: metric, ofTask: task).direction ?? ""
     func value(_ model: EvaluatedModel) -> Double {
       model.metrics.tasks[task].metrics.first { $0.name == metric }?.value ?? .nan
     }
@@ -68,7 +69,7 @@ package struct Figures {
     let (low, high) = (places.first?.place ?? 0, places.last?.place ?? 1)
     let margin = max(0.05 * (high - low), 0.01)
     return Chart(
-      title: "\(tasks[task]): \(metric) \(higherIsBetter(metric) ? "↑" : "↓")",
+      title: "\(tasks[task]): \(metric) \(direction)",
       xLabel: "weights pruned",
       series: sweep.methods.enumerated().map { index, method in
         Chart.Series(

@@ -2,6 +2,7 @@
 
 import Artifacts
 import Formatting
+import Tasks
 
 /// Runs of one method that differ in their seed.
 public struct Method: Sendable {
@@ -28,8 +29,8 @@ public struct Spread: Sendable, Equatable {
 /// against the first method's mean, positive for better.
 public struct MethodComparison: Sendable {
   public let methods: [Method]
-  /// Tasks with their metrics, as the first run has them.
-  public let tasks: [(name: String, metrics: [String])]
+  /// Tasks with what was measured of them, as the first run has it.
+  let tasks: [(name: String, measures: [Measure])]
 
   /// Groups models by their label; the order of the labels is that of their first model.
   ///
@@ -44,19 +45,19 @@ public struct MethodComparison: Sendable {
     }
     self.methods = methods
     tasks = (models.first?.metrics.tasks ?? []).map { task in
-      (task.task, comparison.rows.filter { $0.task == task.task }.map(\.metric))
+      (task.task, comparison.rows.filter { $0.task == task.task }.map(\.measure))
     }
   }
 
-  private func values(_ method: Method, _ task: Int, _ metric: String) -> [Double] {
+  private func values(_ method: Method, _ task: Int, _ measure: Measure) -> [Double] {
     method.runs.map { run in
-      run.metrics.tasks[task].metrics.first { $0.name == metric }?.value ?? .nan
+      run.metrics.tasks[task].metrics.first { $0.name == measure.name }?.value ?? .nan
     }
   }
 
   /// A metric over a method's runs.
-  public func spread(ofMethod method: Int, task: Int, metric: String) -> Spread {
-    Spread(values(methods[method], task, metric))
+  func spread(ofMethod method: Int, task: Int, _ measure: Measure) -> Spread {
+    Spread(values(methods[method], task, measure))
   }
 
   /// The mean relative change of a task's metrics, of each of a method's runs.
@@ -74,20 +75,20 @@ public struct MethodComparison: Sendable {
 
   private func change(_ method: Int, _ run: Int, _ task: Int) -> Double? {
     TaskChange.mean(
-      over: tasks[task].metrics.map { metric in
+      over: tasks[task].measures.map { measure in
         (
-          metric, values(methods[method], task, metric)[run],
-          spread(ofMethod: 0, task: task, metric: metric).mean
+          measure, values(methods[method], task, measure)[run],
+          spread(ofMethod: 0, task: task, measure).mean
         )
       })
   }
 
   /// A metric's change over a method's runs.
-  public func change(ofMethod method: Int, task: Int, metric: String) -> Spread {
-    let reference = spread(ofMethod: 0, task: task, metric: metric).mean
+  func change(ofMethod method: Int, task: Int, _ measure: Measure) -> Spread {
+    let reference = spread(ofMethod: 0, task: task, measure).mean
     return Spread(
-      values(methods[method], task, metric).map {
-        relativeChange(of: metric, $0, against: reference) ?? .nan
+      values(methods[method], task, measure).map {
+        measure.relativeChange(to: $0, from: reference) ?? .nan
       })
   }
 
@@ -122,14 +123,14 @@ public struct MethodComparison: Sendable {
             ? change(ofMethod: method, task: task).mean : deltaT(ofMethod: method).mean
         })
     ]
-    for (task, (name, metrics)) in tasks.enumerated() {
-      var rows = [[name] + metrics.map { "\($0) \(higherIsBetter($0) ? "↑" : "↓")" }]
+    for (task, (name, measures)) in tasks.enumerated() {
+      var rows = [[name] + measures.map { "\($0.name) \($0.direction)" }]
       for (index, method) in methods.enumerated() {
         rows.append(
           [method.label]
-            + metrics.map { metric in
-              let value = spread(ofMethod: index, task: task, metric: metric)
-              let change = change(ofMethod: index, task: task, metric: metric)
+            + measures.map { measure in
+              let value = spread(ofMethod: index, task: task, measure)
+              let change = change(ofMethod: index, task: task, measure)
               return Self.number(value)
                 + (index == 0 ? "" : " (\(Format.change(change.mean)))")
             })
@@ -138,7 +139,7 @@ public struct MethodComparison: Sendable {
         Format.table(
           rows,
           style: styled { method, column in
-            change(ofMethod: method, task: task, metric: metrics[column - 1]).mean
+            change(ofMethod: method, task: task, measures[column - 1]).mean
           }))
     }
     return tables.joined(separator: "\n\n")

@@ -1,29 +1,6 @@
-// How images, targets and predictions become pictures: the field's conventions.
+// How images, targets and predictions become pictures of a page's size.
 
-import Artifacts
-
-/// How one task's maps are coloured.
-package enum Colouring {
-  case classes(Palette)
-  case normals
-  case scalar(ValueRange)
-
-  var channels: Int {
-    if case .normals = self { 3 } else { 1 }
-  }
-
-  /// The colour of one pixel's values; nil where there is nothing to show.
-  func colour(_ values: ArraySlice<Float>) -> Colour? {
-    guard values.allSatisfy(\.isFinite), let first = values.first else { return nil }
-    switch self {
-    case .classes(let palette): return palette[Int(exactly: first.rounded()) ?? -1]
-    case .scalar(let range): return ColourMap.viridis.colour(at: range.place(first))
-    case .normals:
-      let start = values.startIndex
-      return .ofNormal(first, values[start + 1], values[start + 2])
-    }
-  }
-}
+import Tasks
 
 /// The size of a map, and of the picture that shows it: every so many pixels where a map is wider
 /// than a page shows.
@@ -66,11 +43,17 @@ extension Picture {
     }
   }
 
-  /// A target or prediction, H×W×channels; transparent where it is not finite.
-  package init(map values: ArraySlice<Float>, _ colouring: Colouring, _ size: PictureSize) {
-    let (start, channels) = (values.startIndex, colouring.channels)
-    self.init(size) {
-      colouring.colour(values[start + channels * $0..<start + channels * ($0 + 1)])
+  /// A target or decoded prediction, H×W×targetChannels; transparent where it is not finite.
+  ///
+  /// - Parameter range: of the image's target.
+  package init(
+    map values: ArraySlice<Float>, of task: any TaskKind, in range: ValueRange, _ size: PictureSize
+  ) {
+    let (start, channels) = (values.startIndex, task.targetChannels)
+    self.init(size) { pixel in
+      let first = start + channels * pixel
+      let values = values[first..<first + channels]
+      return values.allSatisfy(\.isFinite) ? task.colour(of: values, in: range) : nil
     }
   }
 
@@ -79,5 +62,23 @@ extension Picture {
     self.init(size) {
       errors[$0].isFinite ? ColourMap.inferno.colour(at: errors[$0] / largest) : nil
     }
+  }
+}
+
+extension Colour {
+  /// #rrggbb.
+  var css: String {
+    "#"
+      + [red, green, blue].map { channel in
+        let digits = String(channel, radix: 16)
+        return digits.count == 1 ? "0" + digits : digits
+      }.joined()
+  }
+}
+
+extension ColourMap {
+  /// As a background, from left to right.
+  var cssGradient: String {
+    "linear-gradient(to right, \(anchors.map(\.css).joined(separator: ", ")))"
   }
 }

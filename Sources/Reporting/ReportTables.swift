@@ -42,15 +42,15 @@ extension Report {
   /// One card per task for the page's subject.
   var glance: [[String: Any]] {
     guard let subject else { return [] }
-    return models[subject].metrics.tasks.compactMap { task in
-      guard let metric = task.headline,
+    return models[subject].kinds.enumerated().compactMap { index, task in
+      guard let metric = models[subject].headline(ofTask: index),
         let row = comparison.rows.first(where: {
-          $0.task == task.task && $0.metric == metric.name
+          $0.task == task.name && $0.metric == metric.name
         })
       else { return nil }
       let change = row.changes[subject]
       return [
-        "task": task.task, "metric": metric.name, "direction": row.direction,
+        "task": task.name, "metric": metric.name, "direction": row.direction,
         "value": Format.number(metric.value),
         "reference": Format.number(models.count > 1 ? row.values[0] : row.constant),
         "referenceName": models.count > 1 ? models[0].label : "best constant",
@@ -104,23 +104,22 @@ extension Report {
     }
   }
 
-  /// Of every segmentation task and model that is shown: where the pixels of each class go.
+  /// Of every task with classes and model that is shown: where the pixels of each class go.
   var confusions: [[String: Any]] {
     shown.enumerated().flatMap { place, model in
-      model.metrics.tasks.compactMap { task -> [String: Any]? in
-        guard let (classes, counts) = task.confusion, classes > 1,
-          counts.count == classes * classes
+      zip(model.metrics.tasks, model.kinds).compactMap { result, task -> [String: Any]? in
+        let classes = task.classes
+        guard let counts = result.confusion?.counts, classes.count > 1,
+          counts.count == classes.count * classes.count
         else { return nil }
-        let palette = Palette(classes: classes, names: task.classNames)
-        let names = (0..<classes).map { task.className($0) }
         return [
-          "label": model.label, "task": task.task, "isOpen": place < 2,
-          "classes": names.enumerated().map { ["name": $1, "colour": palette[$0].css] },
-          "rows": names.enumerated().map { truth, name -> [String: Any] in
-            let row = counts[truth * classes..<(truth + 1) * classes]
+          "label": model.label, "task": task.name, "isOpen": place < 2,
+          "classes": classes.map { ["name": $0.name, "colour": $0.colour.css] },
+          "rows": classes.enumerated().map { truth, group -> [String: Any] in
+            let row = counts[truth * classes.count..<(truth + 1) * classes.count]
             let total = row.reduce(0, &+)
             return [
-              "name": name, "colour": palette[truth].css, "pixels": Format.count(Int(total)),
+              "name": group.name, "colour": group.colour.css, "pixels": Format.count(Int(total)),
               "cells": row.enumerated().map { predicted, count -> [String: Any] in
                 let share = total > 0 ? Double(count) / Double(total) : 0
                 return [
@@ -133,13 +132,5 @@ extension Report {
         ]
       }
     }
-  }
-}
-
-extension TaskResult {
-  /// The name of a class, or its number.
-  func className(_ index: Int) -> String {
-    guard let classNames, classNames.indices.contains(index) else { return "class \(index)" }
-    return classNames[index]
   }
 }

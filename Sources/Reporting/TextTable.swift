@@ -16,8 +16,10 @@ extension Comparison {
   }
 
   private func rowPerModel(_ inColour: Bool) -> String {
-    let headlines = (models.first?.metrics.tasks ?? []).compactMap { task in
-      rows.first { $0.task == task.task && $0.metric == task.headline?.name }
+    let headlines = (models.first?.kinds ?? []).enumerated().compactMap { index, task in
+      rows.first {
+        $0.task == task.name && $0.metric == models.first?.headline(ofTask: index)?.name
+      }
     }
     var table = [
       ["model", "sparsity", "GFLOPs", "MB"]

@@ -1,14 +1,27 @@
-// Surface normals: cosine loss, angles.
+// Surface normals: a direction per pixel.
+//
+// A mirrored image's normals have their x negated: `signed_x` in the data set says whether its numbers
+// have a sign to negate, and augmentation does it.
 
 import Foundation
 import Torch
 
-/// A direction per pixel, as three channels that need not have unit length.
+/// A direction per pixel, predicted as three channels that need not have unit length.
 public struct Normals: TaskKind {
   public let name: String
   public var channels: Int { 3 }
+  public var targetChannels: Int { 3 }
 
-  public init(name: String) { self.name = name }
+  public init(_ description: TaskDescription) { name = description.name }
+}
+
+// MARK: - Training
+
+extension Normals {
+  /// Directions, float32 N×3×H×W.
+  public func target(_ values: Tensor, valid: Tensor) throws -> Target {
+    Target(values: try values.permuted([0, 3, 1, 2]), valid: valid)
+  }
 
   /// 1 − mean cosine similarity between the normalised prediction and target, in 0...2.
   public func loss(_ prediction: Tensor, _ target: Target) throws -> Tensor? {
@@ -19,14 +32,30 @@ public struct Normals: TaskKind {
     let similarity = try (cosines * target.valid).sum() * (1 / valid)
     return try Tensor.full(1, shape: []).to(prediction.device) - similarity
   }
+}
+
+// MARK: - Metrics
+
+extension Measure {
+  /// Of the angles between prediction and ground truth, in degrees.
+  fileprivate static let meanAngle = Measure("angle_mean", .lower)
+  fileprivate static let medianAngle = Measure("angle_median", .lower)
+}
+
+extension Normals {
+  public var measures: [Measure] {
+    [.meanAngle, .medianAngle] + NormalsMetrics.thresholds.map(\.measure)
+  }
+  public var headline: Measure { .meanAngle }
 
   public func makeMetrics() -> any TaskMetrics { NormalsMetrics() }
 }
 
 struct NormalsMetrics: TaskMetrics {
   /// Share of pixels (percent) whose angle is below so many degrees.
-  private static let thresholds: [(name: String, degrees: Float)] = [
-    ("within_11.25", 11.25), ("within_22.5", 22.5), ("within_30", 30), ("within_45", 45),
+  fileprivate static let thresholds: [(measure: Measure, degrees: Float)] = [
+    (Measure("within_11.25", .higher), 11.25), (Measure("within_22.5", .higher), 22.5),
+    (Measure("within_30", .higher), 30), (Measure("within_45", .higher), 45),
   ]
 
   private static let bins = 1 << 20
@@ -66,7 +95,7 @@ struct NormalsMetrics: TaskMetrics {
             sums.count += 1
             sums.angle += Double(angle)
             within &+= SIMD4<Int32>.zero.replacing(with: 1, where: angle .< limits)
-            // An angle that is no number makes the mean none; the median takes it for the largest.
+            // A NaN angle makes the mean NaN; the median counts it as the largest.
             bins.append(
               angle.isNaN
                 ? Int32(Self.bins - 1)
@@ -96,14 +125,14 @@ struct NormalsMetrics: TaskMetrics {
   var values: [Metric] {
     let count = sums.count
     guard count > 0 else {
-      return (["angle_mean", "angle_median"] + Self.thresholds.map(\.name)).map {
+      return ([.meanAngle, .medianAngle] + Self.thresholds.map(\.measure)).map {
         Metric($0, .nan)
       }
     }
     let median = (angle(ofRank: (count - 1) / 2) + angle(ofRank: count / 2)) / 2
-    return [Metric("angle_mean", sums.angle / Double(count)), Metric("angle_median", median)]
+    return [Metric(.meanAngle, sums.angle / Double(count)), Metric(.medianAngle, median)]
       + Self.thresholds.enumerated().map { index, threshold in
-        Metric(threshold.name, 100 * Double(sums.within[index]) / Double(count))
+        Metric(threshold.measure, 100 * Double(sums.within[index]) / Double(count))
       }
   }
 }
@@ -123,4 +152,66 @@ extension Prediction {
 extension SIMD3<Float> {
   /// Divided by the length, or by 1e-12 where that is more.
   fileprivate var normalized: Self { self / Swift.max((self * self).sum().squareRoot(), 1e-12) }
+}
+
+// MARK: - Constant baseline
+
+extension Normals {
+  /// The sum of the unit vectors.
+  public func observe(_ target: [Float], at pixels: [Int]) -> Observations {
+    var sum = [Double](repeating: 0, count: 3)
+    for pixel in pixels {
+      let normal = target[3 * pixel..<3 * pixel + 3]
+      let norm = normal.reduce(0) { $0 + Double($1 * $1) }.squareRoot()
+      guard norm > 0 else { continue }
+      for (axis, value) in normal.enumerated() { sum[axis] += Double(value) / norm }
+    }
+    return Observations(sums: sum)
+  }
+
+  /// The mean direction, of any length.
+  public func constant(fittedTo observations: Observations) -> [Float] {
+    observations.sums.map(Float.init)
+  }
+}
+
+// MARK: - Decoding and drawing
+
+extension Normals {
+  /// Unit vectors.
+  public func decoded(_ prediction: Tensor) throws -> [Float] {
+    try prediction.normalized(along: 1).permuted([0, 2, 3, 1]).array()
+  }
+
+  /// A unit vector as (n + 1) / 2.
+  public func colour(of values: ArraySlice<Float>, in range: ValueRange) -> Colour {
+    let channels = values.map { UInt8(min(max(($0 + 1) / 2, 0), 1) * 255) }
+    return Colour(channels[0], channels[1], channels[2])
+  }
+
+  /// Angles in degrees.
+  public func errors(of prediction: ArraySlice<Float>, _ target: ArraySlice<Float>) -> [Float] {
+    let (p, t) = (prediction.startIndex, target.startIndex)
+    return (0..<min(prediction.count, target.count) / 3).map { pixel in
+      var (dot, a, b): (Float, Float, Float) = (0, 0, 0)
+      for axis in 0..<3 {
+        let (x, y) = (prediction[p + 3 * pixel + axis], target[t + 3 * pixel + axis])
+        dot += x * y
+        a += x * x
+        b += y * y
+      }
+      // A target of length 0 is none.
+      let cosine = dot / (a * b).squareRoot()
+      return cosine.isNaN ? .nan : acos(min(max(cosine, -1), 1)) * 180 / .pi
+    }
+  }
+
+  /// Larger angles are not told apart.
+  public func largestError(in maps: [[Float]]) -> Float { 60 }
+
+  public func scales(range: ValueRange, largestError: Float, text: (Float) -> String)
+    -> [ColourScale]
+  {
+    [ColourScale("error", .inferno, low: "0°", high: "\(Int(largestError))° or more")]
+  }
 }

@@ -2,8 +2,8 @@
 
 import Torch
 
-/// What a network predicts for some images, looked up pixel by pixel of their ground truth: by nearest
-/// neighbour, source = ⌊i · in / out⌋, where it is of another resolution.
+/// A network's predictions for some images. Where their resolution is not the ground truth's, each pixel
+/// of the ground truth takes the nearest predicted one: source = ⌊i · in / out⌋.
 public struct Prediction: Sendable {
   public let count: Int
   public let channels: Int
@@ -74,7 +74,7 @@ public struct GroundTruth: Sendable {
 struct PixelPairs: Sendable {
   let prediction: Prediction
   let truth: GroundTruth
-  /// The prediction's row of a row of the ground truth, and column of a column.
+  /// For each row of the ground truth the prediction's row, and for each column its column.
   private let rows: [Int]
   private let columns: [Int]
   private let bands: Int
@@ -159,7 +159,7 @@ private func inOrder<Result>(_ count: Int, _ body: @Sendable (Int) -> Result) ->
   }
 }
 
-/// Sums that add up.
+/// Sums over some pixels, which can be added to those over others.
 protocol Summable {
   init()
   mutating func add(_ other: Self)

@@ -1,20 +1,29 @@
-// Scalar maps (depth, keypoints, edges): absolute error; depth's own metrics.
+// Scalar maps: a number per pixel, such as depth, keypoints or edges.
 
 import Foundation
 import Torch
 
 /// A number per pixel.
 public struct Regression: TaskKind {
-  /// What is reported: the mean absolute error alone, or what is usual for depth.
-  public enum Metrics: String, Sendable { case error, depth }
-
   public let name: String
-  public let metrics: Metrics
   public var channels: Int { 1 }
+  public var targetChannels: Int { 1 }
+  /// Whether to report what is usual for depth, rather than the mean absolute error alone.
+  private let isDepth: Bool
 
-  public init(name: String, metrics: Metrics) {
-    self.name = name
-    self.metrics = metrics
+  /// - Parameter description: its `metrics` are "depth" or "error".
+  public init(_ description: TaskDescription) {
+    name = description.name
+    isDepth = description.metrics == "depth"
+  }
+}
+
+// MARK: - Training
+
+extension Regression {
+  /// Numbers, float32 N×1×H×W.
+  public func target(_ values: Tensor, valid: Tensor) throws -> Target {
+    Target(values: try values.permuted([0, 3, 1, 2]), valid: valid)
   }
 
   /// Mean absolute error over valid pixels, in the target's unit.
@@ -23,13 +32,41 @@ public struct Regression: TaskKind {
     let errors = try (prediction.to(.float32) - target.values).abs().sum(over: 1)
     return try (errors * target.valid).sum() * (1 / valid)
   }
+}
 
-  public func makeMetrics() -> any TaskMetrics {
-    switch metrics {
-    case .error: AbsoluteErrorMetrics()
-    case .depth: DepthMetrics()
-    }
+// MARK: - Metrics
+
+extension Measure {
+  /// The mean absolute error of a task other than depth, in the target's unit.
+  fileprivate static let error = Measure("error", .lower)
+
+  /// In the target's unit.
+  fileprivate static let absoluteError = Measure("absolute_error", .lower)
+  /// As a share of the truth.
+  fileprivate static let relativeError = Measure("relative_error", .lower)
+  /// The squared error as a share of the truth, in the target's unit.
+  fileprivate static let squaredRelativeError = Measure("squared_relative_error", .lower)
+  /// The root of the mean squared error, in the target's unit.
+  fileprivate static let rmse = Measure("rmse", .lower)
+  /// The same of decimal logarithms.
+  fileprivate static let rmseLog10 = Measure("rmse_log10", .lower)
+  /// Pixels whose ratio to the truth is below 1.25 and its powers, in percent.
+  fileprivate static let delta1 = Measure("delta_1.25", .higher)
+  fileprivate static let delta2 = Measure("delta_1.25^2", .higher)
+  fileprivate static let delta3 = Measure("delta_1.25^3", .higher)
+}
+
+extension Regression {
+  public var measures: [Measure] {
+    [
+      .error, .absoluteError, .relativeError, .squaredRelativeError, .rmse, .rmseLog10, .delta1,
+      .delta2, .delta3,
+    ]
   }
+  /// Depth's; of other tasks the error, which is their only metric.
+  public var headline: Measure { .relativeError }
+
+  public func makeMetrics() -> any TaskMetrics { isDepth ? DepthMetrics() : AbsoluteErrorMetrics() }
 }
 
 struct AbsoluteErrorMetrics: TaskMetrics {
@@ -61,7 +98,7 @@ struct AbsoluteErrorMetrics: TaskMetrics {
     }
   }
 
-  var values: [Metric] { [Metric("error", error.value)] }
+  var values: [Metric] { [Metric(.error, error.value)] }
 }
 
 /// The measures of Eigen et al. 2014. Absolute and relative errors are means over batches (the
@@ -123,7 +160,7 @@ struct DepthMetrics: TaskMetrics {
 
   mutating func add(_ prediction: Prediction, _ truth: GroundTruth, batchSize: Int) throws {
     let pairs = try PixelPairs(prediction, truth, channels: (1, 1))
-    // A pixel of a smaller prediction stands for many of the ground truth's.
+    // Taken once per predicted pixel: of a smaller prediction many pixels share one.
     let logarithms = inPieces(of: prediction.values.count) { pixels in
       prediction.values[pixels].map { log(Double($0)) }
     }.flatMap { $0 }
@@ -150,15 +187,66 @@ struct DepthMetrics: TaskMetrics {
   var values: [Metric] {
     let count = Double(total.count)
     return [
-      Metric("absolute_error", absolute.value),
-      Metric("relative_error", relative.value),
-      Metric("squared_relative_error", squaredRelative.value),
-      Metric("rmse", (total.squares / count).squareRoot()),
+      Metric(.absoluteError, absolute.value),
+      Metric(.relativeError, relative.value),
+      Metric(.squaredRelativeError, squaredRelative.value),
+      Metric(.rmse, (total.squares / count).squareRoot()),
       Metric(
-        "rmse_log10", (total.logSquares / Double(total.positive)).squareRoot() / log(10.0)),
-      Metric("delta_1.25", 100 * Double(total.within1) / count),
-      Metric("delta_1.25^2", 100 * Double(total.within2) / count),
-      Metric("delta_1.25^3", 100 * Double(total.within3) / count),
+        .rmseLog10, (total.logSquares / Double(total.positive)).squareRoot() / log(10.0)),
+      Metric(.delta1, 100 * Double(total.within1) / count),
+      Metric(.delta2, 100 * Double(total.within2) / count),
+      Metric(.delta3, 100 * Double(total.within3) / count),
+    ]
+  }
+}
+
+// MARK: - Constant baseline
+
+extension Regression {
+  public func observe(_ target: [Float], at pixels: [Int]) -> Observations {
+    Observations(values: pixels.map { target[$0] })
+  }
+
+  /// The median.
+  public func constant(fittedTo observations: Observations) -> [Float] {
+    [median(observations.values)]
+  }
+}
+
+// MARK: - Decoding and drawing
+
+extension Regression {
+  public func decoded(_ prediction: Tensor) throws -> [Float] { try prediction.array() }
+
+  public func colour(of values: ArraySlice<Float>, in range: ValueRange) -> Colour {
+    ColourMap.viridis.colour(at: range.place(values.first ?? .nan))
+  }
+
+  /// Absolute differences.
+  public func errors(of prediction: ArraySlice<Float>, _ target: ArraySlice<Float>) -> [Float] {
+    zip(prediction, target).map { abs($0 - $1) }
+  }
+
+  /// The 95th percentile, rounded up, so that a few wild pixels do not darken all others.
+  public func largestError(in maps: [[Float]]) -> Float {
+    let known = maps.joined().filter(\.isFinite).sorted()
+    guard let last = known.last, last > 0 else { return 1 }
+    let percentile = known[min(known.count - 1, known.count * 95 / 100)]
+    return roundedUp(percentile > 0 ? percentile : last)
+  }
+
+  /// To the next 1, 2 or 5 times a power of ten.
+  private func roundedUp(_ value: Float) -> Float {
+    let power = pow(10, floor(log10(value)))
+    return (([1, 2, 5].first { Float($0) * power >= value * 0.999 }).map(Float.init) ?? 10) * power
+  }
+
+  public func scales(range: ValueRange, largestError: Float, text: (Float) -> String)
+    -> [ColourScale]
+  {
+    [
+      ColourScale("value", .viridis, low: text(range.low), high: text(range.high)),
+      ColourScale("error", .inferno, low: text(0), high: "\(text(largestError)) or more"),
     ]
   }
 }

@@ -1,22 +1,38 @@
-// Semantic segmentation: cross-entropy, mIoU, pixel accuracy.
+// Semantic segmentation: a class per pixel.
 
 import Foundation
 import Torch
 
-/// A class per pixel.
+/// A class per pixel, predicted as a logit per class.
 public struct Segmentation: TaskKind {
+  public let name: String
+  public let channels: Int
+  public var targetChannels: Int { 1 }
+  /// A weight per class for loss and error, or nil for equal ones.
+  public let classWeights: [Float]?
+  private let classNames: [String]?
+  private let palette: Palette
+
+  public init(_ description: TaskDescription) {
+    name = description.name
+    channels = description.channels
+    classWeights = description.classWeights
+    classNames = description.classNames
+    palette = Palette(classes: channels, names: classNames)
+  }
+}
+
+// MARK: - Training
+
+extension Segmentation {
   /// The class of pixels without ground truth in ``Target/values``.
   public static let ignored = -1
 
-  public let name: String
-  public let channels: Int
-  /// A weight per class for loss and error, or nil for equal ones.
-  public let classWeights: [Float]?
-
-  public init(name: String, channels: Int, classWeights: [Float]? = nil) {
-    self.name = name
-    self.channels = channels
-    self.classWeights = classWeights
+  /// Classes, int64 N×H×W.
+  public func target(_ values: Tensor, valid: Tensor) throws -> Target {
+    let missing = try Tensor.full(1, shape: []) - valid
+    let classes = try values.reshaped(valid.shape) * valid + missing * Double(Self.ignored)
+    return Target(values: try classes.to(.int64), valid: valid)
   }
 
   /// Cross-entropy, (weighted) mean over valid pixels.
@@ -24,24 +40,39 @@ public struct Segmentation: TaskKind {
     guard let (target, _) = try matching(prediction, target), try hasWeight(target) else {
       return nil
     }
-    return try crossEntropy(prediction, target)
+    let weights = try classWeights.map {
+      try Tensor($0, shape: [$0.count]).to(prediction.device)
+    }
+    return try prediction.to(.float32).crossEntropy(
+      target.values, ignore: Self.ignored, classWeights: weights)
   }
 
   /// Whether a pixel's class has a weight; a weighted mean over none that has would be NaN.
-  func hasWeight(_ target: Target) throws -> Bool {
+  private func hasWeight(_ target: Target) throws -> Bool {
     guard let classWeights, classWeights.contains(0) else { return true }
     return try target.values.array(of: Int64.self).contains {
       classWeights.indices.contains(Int($0)) && classWeights[Int($0)] > 0
     }
   }
+}
 
-  func crossEntropy(_ prediction: Tensor, _ target: Target) throws -> Tensor {
-    let weights = try classWeights.map {
-      try Tensor($0, shape: [$0.count]).to(prediction.device)
-    }
-    return try prediction.to(.float32).crossEntropy(
-      target.values, ignore: Segmentation.ignored, classWeights: weights)
-  }
+// MARK: - Metrics
+
+extension Measure {
+  /// Intersection over union, 0...1: the mean over classes that occur in the ground truth.
+  fileprivate static let miou = Measure("miou", .higher)
+  /// The mean over classes with a correct pixel, as the published tables were computed. It rises as a
+  /// network gives up rare classes, and so does not count.
+  fileprivate static let publishedMIoU = Measure("miou_published", .higher, counts: false)
+  /// The share of pixels whose class is right, 0...1.
+  fileprivate static let pixelAccuracy = Measure("pixel_accuracy", .higher)
+  /// The (weighted) mean cross-entropy.
+  fileprivate static let crossEntropy = Measure("error", .lower)
+}
+
+extension Segmentation {
+  public var measures: [Measure] { [.miou, .publishedMIoU, .pixelAccuracy, .crossEntropy] }
+  public var headline: Measure { .miou }
 
   public func makeMetrics() -> any TaskMetrics { SegmentationMetrics(self) }
 }
@@ -108,8 +139,8 @@ struct SegmentationMetrics: TaskMetrics {
 
   var confusion: [Int64]? { counts }
 
-  /// Intersection over union per class; nil for a class that occurs neither in the ground truth nor
-  /// in the predictions.
+  /// Per class: intersection over union (NaN for a class that occurs neither in the ground truth nor in
+  /// the predictions), pixels of the ground truth, and correct pixels.
   private var classes: [(iou: Double, truth: Int64, correct: Int64)] {
     let n = task.channels
     return (0..<n).map { c in
@@ -123,17 +154,15 @@ struct SegmentationMetrics: TaskMetrics {
   var values: [Metric] {
     let classes = self.classes
     return [
-      // The mean over classes that occur in the ground truth.
-      Metric("miou", mean(classes.filter { $0.truth > 0 }.map(\.iou))),
-      // The mean over classes with a correct pixel, as the published tables were computed.
-      Metric("miou_published", mean(classes.filter { $0.correct > 0 }.map(\.iou))),
-      Metric("pixel_accuracy", accuracy.value),
-      Metric("error", error.value),
+      Metric(.miou, mean(classes.filter { $0.truth > 0 }.map(\.iou))),
+      Metric(.publishedMIoU, mean(classes.filter { $0.correct > 0 }.map(\.iou))),
+      Metric(.pixelAccuracy, accuracy.value),
+      Metric(.crossEntropy, error.value),
     ]
   }
 }
 
-func mean(_ values: [Double]) -> Double {
+private func mean(_ values: [Double]) -> Double {
   values.isEmpty ? .nan : values.reduce(0, +) / Double(values.count)
 }
 
@@ -152,5 +181,56 @@ extension Prediction {
         return (best, largest + log(sum))
       }
     }.flatMap { $0 }
+  }
+}
+
+// MARK: - Constant baseline
+
+extension Segmentation {
+  /// How many pixels each class has.
+  public func observe(_ target: [Float], at pixels: [Int]) -> Observations {
+    var counts = [Double](repeating: 0, count: channels)
+    for pixel in pixels { counts[Int(target[pixel])] += 1 }
+    return Observations(sums: counts)
+  }
+
+  /// Logits whose softmax is the classes' frequencies, with one pixel more of each.
+  public func constant(fittedTo observations: Observations) -> [Float] {
+    observations.sums.map { Float(log($0 + 1)) }
+  }
+}
+
+// MARK: - Decoding and drawing
+
+extension Segmentation {
+  /// The class with the largest logit.
+  public func decoded(_ prediction: Tensor) throws -> [Float] {
+    try prediction.argmax(over: 1).to(.float32).array()
+  }
+
+  public var classes: [(name: String, colour: Colour)] {
+    (0..<channels).map { index in
+      guard let classNames, classNames.indices.contains(index) else {
+        return ("class \(index)", palette[index])
+      }
+      return (classNames[index], palette[index])
+    }
+  }
+
+  public func colour(of values: ArraySlice<Float>, in range: ValueRange) -> Colour {
+    palette[values.first.flatMap { Int(exactly: $0.rounded()) } ?? -1]
+  }
+
+  /// 0 for the right class, 1 for a wrong one.
+  public func errors(of prediction: ArraySlice<Float>, _ target: ArraySlice<Float>) -> [Float] {
+    zip(prediction, target).map { $1.isNaN ? .nan : $0 == $1 ? 0 : 1 }
+  }
+
+  public func largestError(in maps: [[Float]]) -> Float { 1 }
+
+  public func scales(range: ValueRange, largestError: Float, text: (Float) -> String)
+    -> [ColourScale]
+  {
+    [ColourScale("error", .inferno, low: "right", high: "wrong")]
   }
 }

@@ -19,7 +19,7 @@ public struct EvaluationSettings: Sendable {
   public var split: Split
   public var batchSize: Int
   public var upsampling: Upsampling
-  /// Images of the split's beginning to keep with their predictions.
+  /// How many of the split's first images to keep with their predictions.
   public var samples: Int
   public var machine: Machine
 
@@ -44,12 +44,12 @@ public func evaluate(
   let engine = try DenseEngine(Network(file, on: settings.machine.device))
   let network = engine.network
   try network.architecture.check(fits: dataset, network: file.reader.path)
-  let tasks = TaskSet(dataset.tasks)
+  let tasks = try TaskSet(dataset.tasks)
   let info = try dataset.info(settings.split)
-  let baseline = try ConstantBaseline(fittedTo: dataset, threads: readers)
+  let baseline = try ConstantBaseline(tasks, fittedTo: dataset, threads: readers)
   var metrics = tasks.kinds.map { $0.makeMetrics() }
   var constantMetrics = metrics
-  var collector = SampleCollector(dataset.tasks, count: min(settings.samples, info.count))
+  var collector = SampleCollector(tasks.kinds, count: min(settings.samples, info.count))
   // Several batches go through the network at once, each to be measured as a batch of its own.
   let group =
     settings.batchSize * max(1, groupPixels / (info.height * info.width) / settings.batchSize)
@@ -66,7 +66,7 @@ public func evaluate(
       let predictions = try withPrecision(settings.machine.precision, on: network.device) {
         try engine.predictions(for: network.normalized(images), training: false, using: nil)
       }.map { prediction in
-        // The nearest pixel's prediction is looked up where it is needed.
+        // The metrics look up the nearest predicted pixel themselves.
         settings.upsampling == .nearest
           ? prediction
           : try prediction.to(.float32).resized(to: Pair(info.height, info.width))
@@ -109,14 +109,14 @@ private let groupPixels = 1 << 18
 
 /// Gathers the first images of a split for the report.
 private struct SampleCollector {
-  private let tasks: [DatasetTask]
+  private let tasks: [any TaskKind]
   private let count: Int
   private var images: [UInt8] = []
   private var targets: [[Float]]
   private var predictions: [[Float]]
   private var collected = 0
 
-  init(_ tasks: [DatasetTask], count: Int) {
+  init(_ tasks: [any TaskKind], count: Int) {
     self.tasks = tasks
     self.count = count
     targets = tasks.map { _ in [] }
@@ -136,16 +136,7 @@ private struct SampleCollector {
       }
       let prediction = try predictions[index].selecting(Array(samples.indices), along: 0)
         .to(.float32).resizedNearest(height: first.height, width: first.width)
-      let shown: [Float]
-      switch task.kind {
-      case .segmentation:
-        shown = try prediction.argmax(over: 1).to(.float32).array()
-      case .normals:
-        shown = try prediction.normalized(along: 1).permuted([0, 2, 3, 1]).array()
-      case .regression:
-        shown = try prediction.array()
-      }
-      self.predictions[index] += shown
+      self.predictions[index] += try task.decoded(prediction)
     }
     collected += samples.count
   }

@@ -1,4 +1,4 @@
-// TensorBoard event files: scalars as they come, for people who watch training there.
+// TensorBoard event files: a run's losses and masks in numbers, to be watched while it trains.
 
 import Foundation
 
@@ -13,7 +13,7 @@ public final class EventLog {
   /// Records that could not be written yet.
   private var waiting: [UInt8] = []
 
-  /// What is kept for a disk that may have room again.
+  /// Bytes of records that are kept while the file cannot be written, as on a full disk.
   private static let mostWaiting = 16 << 20
 
   /// - Parameters:
@@ -75,9 +75,10 @@ public final class EventLog {
     record.bytes += Message.littleEndian(maskedCRC32C(length))
     record.bytes += message.bytes
     record.bytes += Message.littleEndian(maskedCRC32C(message.bytes))
-    // What is later than all that may wait is lost.
+    // Beyond ``mostWaiting`` records are lost.
     if waiting.count < Self.mostWaiting { waiting += record.bytes }
-    // At a place of their own: what a full disk took half of is written over.
+    // Always at the end of what is known to be written: where a full disk took only a part, writing
+    // goes on behind it.
     while !waiting.isEmpty {
       let count = waiting.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, written) }
       if count > 0 {

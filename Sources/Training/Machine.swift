@@ -12,7 +12,7 @@ public struct Machine: Sendable {
     self.precision = precision
   }
 
-  /// Settles the process's settings.
+  /// Chooses the device and the precision, and sets the process's number of threads.
   ///
   /// - Parameters:
   ///   - device: cpu, cuda, or auto for cuda where there is one.

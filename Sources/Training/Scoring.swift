@@ -33,7 +33,7 @@ extension PrunableNetwork {
   public static let jointTask = "joint"
 }
 
-/// What one task thinks of the weights of its network.
+/// One task's scores of the weights of its network.
 public struct TaskScores {
   public let task: String
   /// Mean over the batches; nil when none was needed.
@@ -94,7 +94,7 @@ public func scoreImportance(
   let loader = BatchLoader(source)
   for done in 0..<settings.batches {
     let batch = try TensorBatch(
-      loader.next(), tasks: tasks.descriptions, on: settings.machine.device)
+      loader.next(), tasks: tasks, on: settings.machine.device)
     let taskLosses = try tasks.losses(
       with: engine, on: batch, precision: settings.machine.precision,
       dropout: DropoutStreams(RandomStream(seed: settings.seed, .dropoutInScoring, index: done)))

@@ -65,7 +65,7 @@ public struct StartingPoint {
         "/@seed", "missing, so the weights cannot be drawn again; give --model")
     }
     let architecture = try Architecture.of(masks).with(dropout: dropout)
-    // What the file claims of the network must be what it has masks for, before it is made.
+    // Before the weights are made, since a damaged file may claim a network of any size.
     try architecture.check(masks)
     let start = try drawing(architecture, seed: seed, on: device)
     guard start.modelDigest == masks.header.modelDigest else {

@@ -13,20 +13,14 @@ struct TensorBatch {
   /// In task order.
   let targets: [Target]
 
-  init(_ batch: Batch, tasks: [DatasetTask], on device: Device) throws {
+  init(_ batch: Batch, tasks: TaskSet, on device: Device) throws {
     let (n, h, w) = (batch.count, batch.height, batch.width)
     images = try Tensor(batch.images, shape: [n, h, w, 3])
-    targets = try zip(batch.targets, tasks).map { target, task in
-      let valid = try Tensor(target.valid, shape: [n, h, w]).to(device)
-      let values: Tensor
-      switch task.kind {
-      case .segmentation:
-        values = try Tensor(target.values, shape: [n, h, w]).to(.int64)
-      case .normals, .regression:
-        values = try Tensor(target.values, shape: [n, h, w, target.channels])
-          .permuted([0, 3, 1, 2])
-      }
-      return Target(values: try values.to(device), valid: valid)
+    targets = try zip(batch.targets, tasks.kinds).map { target, task in
+      try task.target(
+        Tensor(target.values, shape: [n, h, w, target.channels]),
+        valid: Tensor(target.valid, shape: [n, h, w])
+      ).to(device)
     }
   }
 }
@@ -36,17 +30,14 @@ public struct TaskSet: Sendable {
   public let descriptions: [DatasetTask]
   let kinds: [any TaskKind]
 
-  public init(_ descriptions: [DatasetTask]) {
+  /// - Throws: ``UnknownTaskKind``.
+  public init(_ descriptions: [DatasetTask]) throws {
     self.descriptions = descriptions
-    kinds = descriptions.map { task in
-      switch task.kind {
-      case .segmentation:
-        Segmentation(name: task.name, channels: task.channels, classWeights: task.classWeights)
-      case .normals:
-        Normals(name: task.name)
-      case .regression:
-        Regression(name: task.name, metrics: task.metrics == .depth ? .depth : .error)
-      }
+    kinds = try descriptions.map { task in
+      try TaskDescription(
+        name: task.name, channels: task.channels, classNames: task.classNames,
+        classWeights: task.classWeights, metrics: task.metrics?.rawValue
+      ).task(ofKind: task.kind.rawValue)
     }
   }
 

@@ -96,7 +96,7 @@ public final class Trainer {
   private func nextBatch() throws -> TensorBatch {
     let loader = loader ?? BatchLoader(source, first: step)
     self.loader = loader
-    return try TensorBatch(loader.next(), tasks: tasks.descriptions, on: settings.machine.device)
+    return try TensorBatch(loader.next(), tasks: tasks, on: settings.machine.device)
   }
 
   private func finiteValues(_ losses: [Tensor?]) throws -> [Double] {
@@ -151,7 +151,7 @@ extension Trainer {
     return try drop(rate: schedule.dropRate(at: step))
   }
 
-  /// After step E the last drop, after which every layer has its density.
+  /// The drop without growth at the schedule's end, which brings every layer to its target density.
   private func dropForTheLastTime() throws {
     guard let schedule = settings.dynamic?.schedule, step == schedule.until,
       let update = try drop(rate: 0)
@@ -170,7 +170,8 @@ extension Trainer {
   }
 
   /// The step's own gradient, by parameter, from a backward pass per task: the sum's gradient is the sum
-  /// of theirs. Each task votes for what it wants to grow; who has no gradient does not vote.
+  /// of theirs. Each task votes for the weights that its gradients are largest at; a task without ground
+  /// truth in this batch has no gradients and casts no votes.
   private func gradientsAndVotes(_ losses: [Tensor?]) throws -> [Tensor?] {
     let joint = settings.dynamic?.joint == true
     let scored = joint ? [try tasks.weightedSum(losses)] : losses
@@ -202,7 +203,7 @@ extension Trainer {
     return sum
   }
 
-  /// Grown weights start at 0 with moments of 0: absent weights have no others.
+  /// Grown weights start at 0 with moments of 0, at which pruned weights and their moments are held.
   private func grow(_ update: Update) throws {
     guard let arbiter = settings.dynamic?.arbiter else { return }
     guard let (grown, agreement) = dynamic?.grow(arbiter) else { return }

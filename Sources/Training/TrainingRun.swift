@@ -61,10 +61,10 @@ public enum Beginning: Sendable {
   case resumingOrFresh
 }
 
-/// What a run tells as it goes.
+/// What a run reports while it trains.
 public enum TrainingEvent: Sendable {
   case step(TrainingStep)
-  /// Before the step that it belongs to.
+  /// A change of the masks; reported before the `step` in which it happened.
   case update(TrainingHistory.MaskUpdate)
   /// - Parameter isBest: whether this model was kept as the best so far.
   case validation(TrainingHistory.Validation, isBest: Bool)
@@ -72,7 +72,7 @@ public enum TrainingEvent: Sendable {
   case warning(String)
 }
 
-/// A trainer with its files.
+/// Runs a trainer, and reads and writes the run's files.
 public final class TrainingRun {
   public let trainer: Trainer
   public let plan: RunPlan

@@ -12,7 +12,7 @@ public struct TrainingSettings: Sendable {
   public var decayEvery: Int?
   public var decay: Double
   public var machine: Machine
-  /// Of dropout.
+  /// The seed of dropout.
   public var seed: UInt64
   /// Nil for masks that stay as they are.
   public var dynamic: DynamicSettings?
@@ -41,7 +41,7 @@ public struct TrainingSettings: Sendable {
 /// How masks change in dynamic training.
 public struct DynamicSettings: Sendable {
   public var schedule: DropSchedule
-  /// Who must want to grow a shared weight.
+  /// How many of the tasks must vote for a shared weight before it grows.
   public var arbiter: Arbiter
   /// Grow by the weighted sum of the losses instead of each task's own (RigL).
   public var joint: Bool

@@ -16,7 +16,7 @@ extension Trainer {
       try BatchSource.batches(
         of: source.dataset, split: .validation, batchSize: source.batchSize
       ) { batch, _ in
-        let tensors = try TensorBatch(batch, tasks: tasks.descriptions, on: machine.device)
+        let tensors = try TensorBatch(batch, tasks: tasks, on: machine.device)
         let losses = try tasks.losses(
           with: engine, on: tensors, training: false, precision: machine.precision, dropout: nil)
         for (task, loss) in losses.enumerated() {

@@ -90,7 +90,7 @@ private struct TargetSummary {
         lowest = min(lowest, value)
         highest = max(highest, value)
       }
-      if task.kind == .segmentation { classes.insert(Int(target.values[pixel])) }
+      if task.kind.storesClasses { classes.insert(Int(target.values[pixel])) }
     }
     if valid == before { emptySamples += 1 }
   }
@@ -99,7 +99,7 @@ private struct TargetSummary {
     var parts = ["\(Format.percent(Double(valid) / Double(pixels))) of pixels valid"]
     if valid > 0 {
       parts.append(
-        task.kind == .segmentation
+        task.kind.storesClasses
           ? "\(classes.count) of \(task.channels) classes occur"
           : "values \(Format.number(Double(lowest)))...\(Format.number(Double(highest)))")
     }

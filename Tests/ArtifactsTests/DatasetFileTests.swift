@@ -22,7 +22,7 @@ import Testing
       #expect(dataset.tasks.map(\.kind) == [.segmentation, .regression])
       #expect(dataset.tasks.map(\.channels) == [3, 1])
       #expect(dataset.tasks.map(\.lossWeight) == [1.5, 1.5])
-      #expect(dataset.tasks.map(\.metrics) == [.error, .depth])
+      #expect(dataset.tasks.map(\.metrics) == [nil, .depth])
       #expect(dataset.tasks.allSatisfy { $0.classNames == nil && $0.classWeights == nil })
       let info = try dataset.info(.train)
       #expect((info.count, info.height, info.width) == (2, 3, 4))

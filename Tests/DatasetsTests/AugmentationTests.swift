@@ -49,7 +49,7 @@ import Testing
       let misplaced = (0..<height * width).filter { pixel in
         let bytes = Array(placed.pixels[pixel * 3..<pixel * 3 + 3])
         guard covered.contains(pixel) else {
-          return bytes != [0, 0, 0] || placed.values[0][pixel] != -1
+          return bytes != [0, 0, 0] || placed.values[0][pixel] != 0
             || placed.values[3][pixel] != 0 || placed.valid.contains { $0[pixel] != 0 }
         }
         let y = pixel / width - placed.rows.lowerBound

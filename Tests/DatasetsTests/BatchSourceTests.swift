@@ -108,7 +108,7 @@ import Testing
     }
   }
 
-  @Test func withoutGroundTruthClassesAreMinusOneAndNumbersZero() throws {
+  @Test func withoutGroundTruthValuesAreZero() throws {
     try withFolder { folder in
       let path = folder + "/data.h5"
       let tasks = [
@@ -137,7 +137,7 @@ import Testing
       #expect((batch.count, batch.height, batch.width) == (1, 1, 2))
       #expect(batch.images == [1, 2, 3, 4, 5, 6])
       #expect(batch.targets.map(\.channels) == [1, 1, 3])
-      #expect(batch.targets.map(\.values) == [[2, -1], [0, 7], [0, 0, 0, 0, 0, 1]])
+      #expect(batch.targets.map(\.values) == [[2, 0], [0, 7], [0, 0, 0, 0, 0, 1]])
       #expect(batch.targets.map(\.valid) == [[1, 0], [0, 1], [0, 1]])
     }
   }

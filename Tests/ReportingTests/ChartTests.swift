@@ -36,7 +36,7 @@ import Testing
     #expect(chart.series.flatMap { $0.points.map(\.y) } == [75, 25, 0])
   }
 
-  @Test("Agreement and choices are the table's")
+  @Test("The charts of agreement and choices show the numbers of the layer table")
   func agreement() throws {
     let figures = try figures([SmallMetrics()])
     #expect(
@@ -89,7 +89,7 @@ import Testing
     let figure = try #require(try figures(models).first)
     #expect(figure.title == "Accuracy against sparsity")
     #expect(figure.charts.map(\.title) == ["seg: miou ↑", "depth: relative_error ↓"])
-    // The last one is the dense network's level.
+    // The last series is the dense network's line across the chart.
     let lines = figure.charts[0].series.map { $0.points.map(\.y) }
     #expect(lines == [[0.4, 0.3], [0.4, 0.3], [0.5, 0.5]])
     #expect(try figures(Array(models.prefix(2))).first?.title != "Accuracy against sparsity")
@@ -123,7 +123,7 @@ import Testing
     #expect(groups.map(\.rows.count) == [1, 2, 1, 1, 1, 1, 1, 2])
   }
 
-  @Test("A file's text is nothing but text to gnuplot")
+  @Test("Text from a file is never a gnuplot command or markup")
   func hostileText() throws {
     let text = "x'\nEOD\n!touch /tmp/pwned `id` \"\\u{1B}\u{7}"
     let quoted = Chart.quoted(text)
@@ -150,7 +150,7 @@ import Testing
     #expect(failure(Gnuplot(program: "no-such-gnuplot"), "") == "gnuplot is not installed")
   }
 
-  @Test("A program that hangs, fails or draws nothing is told")
+  @Test("A program that hangs, fails or draws nothing is reported with the reason")
   func broken() throws {
     try withFolder { folder in
       func program(_ body: String) throws -> String {

@@ -1,4 +1,4 @@
-// Progress, as far as it is arithmetic.
+// The progress line's numbers: its bar, times and rates.
 
 import CommandLine
 import Testing
@@ -15,7 +15,7 @@ import Testing
     }
   }
 
-  @Test("Times of any length are told")
+  @Test("Times of any length are formatted")
   func clock() {
     #expect(Progress.clock(0) == "0:00" && Progress.clock(61.4) == "1:01")
     #expect(Progress.clock(3599.6) == "1:00:00" && Progress.clock(36_125) == "10:02:05")

@@ -54,7 +54,7 @@ import Testing
     #expect(html.matches(of: #/(src|href)="(?!data:)/#).isEmpty)
   }
 
-  @Test("Headline, units and confusion are the file's")
+  @Test("The page shows the headline, units and confusion of the file")
   func figures() throws {
     let (html, _) = try page([SmallMetrics()])
     for (figure, text) in [
@@ -114,7 +114,7 @@ import Testing
 }
 
 @Suite struct TerminalTests {
-  @Test("Colours need a terminal, and no wish for none")
+  @Test("Colours need a terminal that can show them, and NO_COLOR turns them off")
   func detection() {
     func shows(_ isTerminal: Bool, _ environment: [String: String]) -> Bool {
       Terminal.showsColour(isTerminal: isTerminal, environment: environment)

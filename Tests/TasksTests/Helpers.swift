@@ -84,30 +84,17 @@ struct ReferenceBatch {
     let (h, w) = (info.height, info.width)
     size = (h, w)
     lossWeights = dataset.tasks.map(\.lossWeight)
-    kinds = dataset.tasks.map { task in
-      switch task.kind {
-      case .segmentation:
-        Segmentation(name: task.name, channels: task.channels, classWeights: task.classWeights)
-      case .normals: Normals(name: task.name)
-      case .regression:
-        Regression(name: task.name, metrics: task.metrics == .depth ? .depth : .error)
-      }
+    kinds = try dataset.tasks.map { task in
+      try TaskDescription(
+        name: task.name, channels: task.channels, classWeights: task.classWeights,
+        metrics: task.metrics?.rawValue
+      ).task(ofKind: task.kind.rawValue)
     }
-    targets = try dataset.tasks.indices.map { index in
+    targets = try kinds.enumerated().map { index, task in
       let maps = samples.map { $0.targets[index] }
-      let valid = maps.flatMap(\.valid)
-      let values = maps.flatMap(\.values)
-      let tensor: Tensor
-      if dataset.tasks[index].kind == .segmentation {
-        tensor = try Tensor(
-          zip(values, valid).map { $1 ? Int64($0) : Int64(Segmentation.ignored) },
-          shape: [2, h, w])
-      } else {
-        tensor = try Tensor(values, shape: [2, h, w, dataset.tasks[index].targetChannels])
-          .permuted([0, 3, 1, 2])
-      }
-      return Target(
-        values: tensor, valid: try Tensor(valid.map { $0 ? Float(1) : 0 }, shape: [2, h, w]))
+      return try task.target(
+        Tensor(maps.flatMap(\.values), shape: [2, h, w, task.targetChannels]),
+        valid: Tensor(maps.flatMap(\.valid).map { $0 ? Float(1) : 0 }, shape: [2, h, w]))
     }
   }
 }

@@ -6,7 +6,7 @@ import Testing
 import Torch
 
 @Suite struct NormalsTests {
-  private let task = Normals(name: "sn")
+  private let task = Normals(TaskDescription(name: "sn", channels: 3))
 
   private func loss(_ prediction: [[Float]], _ target: [[Float]?]) throws -> Double? {
     try task.loss(directions(prediction), directionTarget(target))?.item()
@@ -71,5 +71,42 @@ import Torch
     try metrics.add(directions(pixels), directionTarget(pixels.map { $0.map { -$0 } }))
     try metrics.add(directions(pixels), directionTarget(pixels))
     #expect(abs(try #require(metrics.value("angle_mean")) - 90) < 0.1)
+  }
+
+  @Test func targetsHaveTheirComponentsInChannels() throws {
+    let valid = try Tensor([1, 1] as [Float], shape: [1, 1, 2])
+    let target = try task.target(
+      Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [1, 1, 2, 3]), valid: valid)
+    #expect(target.values.shape == [1, 3, 1, 2])
+    #expect(try target.values.array() as [Float] == [1, 4, 2, 5, 3, 6])
+  }
+
+  @Test("The best constant is the sum of unit vectors; a vector of no length does not count")
+  func constant() {
+    var observations = task.observe([0, 0, 5, 9, 9, 9, 0, 0, 0], at: [0, 2])
+    observations.add(task.observe([3, 0, 4], at: [0]))
+    let constant = task.constant(fittedTo: observations)
+    #expect(zip(constant, [0.6, 0, 1.8]).allSatisfy { Swift.abs(Double($0) - $1) < 1e-6 })
+  }
+
+  @Test func aDecodedPredictionIsUnitVectorsPixelByPixel() throws {
+    let decoded = try task.decoded(directions([[0, 0, 7], [3, 0, 4]]))
+    let expected: [Float] = [0, 0, 1, 0.6, 0, 0.8]
+    #expect(zip(decoded, expected).allSatisfy { Swift.abs($0 - $1) < 1e-6 })
+    #expect(decoded.count == 6)
+  }
+
+  @Test func normalsAreColouredByTheirComponents() {
+    let range = ValueRange(low: 0, high: 1)
+    #expect(task.colour(of: [0, 0, 1], in: range) == Colour(127, 127, 255))
+    #expect(task.colour(of: [-1, 1, -1], in: range) == Colour(0, 255, 0))
+  }
+
+  @Test func errorsAreAnglesOfWhichLargeOnesLookAlike() {
+    let angles = task.errors(of: [0, 0, 1, 1, 0, 0, 0, 0, 1], [0, 0, 2, 0, 1, 0, 0, 0, 0])
+    #expect(angles[0] == 0 && Swift.abs(angles[1] - 90) < 1e-4 && angles[2].isNaN)
+    #expect(task.largestError(in: []) == 60)
+    let scales = task.scales(range: ValueRange(low: 0, high: 1), largestError: 60) { "\($0)" }
+    #expect(scales.map(\.high) == ["60° or more"])
   }
 }

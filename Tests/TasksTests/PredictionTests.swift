@@ -6,14 +6,15 @@ import Testing
 import Torch
 
 @Suite struct PredictionTests {
-  private static let kinds: [(any TaskKind, truth: Int)] = [
-    (Segmentation(name: "seg", channels: 3, classWeights: [1, 0.5, 2]), 1),
-    (Normals(name: "sn"), 3), (Regression(name: "depth", metrics: .depth), 1),
-    (Regression(name: "edge", metrics: .error), 1),
+  private static let kinds: [any TaskKind] = [
+    Segmentation(TaskDescription(name: "seg", channels: 3, classWeights: [1, 0.5, 2])),
+    Normals(TaskDescription(name: "sn", channels: 3)),
+    Regression(TaskDescription(name: "depth", channels: 1, metrics: "depth")),
+    Regression(TaskDescription(name: "edge", channels: 1, metrics: "error")),
   ]
 
   /// Five images with gaps, of several pieces each.
-  private func truth(_ kind: any TaskKind, channels: Int, height: Int = 70, width: Int = 150)
+  private func truth(_ kind: any TaskKind, height: Int = 70, width: Int = 150)
     -> (values: [[Float]], valid: [[Bool]])
   {
     var random = SeededRandom(3)
@@ -21,7 +22,7 @@ import Torch
     let values = (0..<5).map { _ -> [Float] in
       kind is Segmentation
         ? (0..<pixels).map { _ in Float(Int.random(in: 0..<3, using: &random)) }
-        : random.floats(pixels * channels, in: 0.5..<4)
+        : random.floats(pixels * kind.targetChannels, in: 0.5..<4)
     }
     let valid = (0..<5).map { _ in
       (0..<pixels).map { _ in Int.random(in: 0..<4, using: &random) > 0 }
@@ -38,8 +39,8 @@ import Torch
 
   @Test("A small prediction is measured as if it had been enlarged by nearest neighbour")
   func smallPrediction() throws {
-    for (kind, channels) in Self.kinds {
-      let (values, valid) = truth(kind, channels: channels)
+    for kind in Self.kinds {
+      let (values, valid) = truth(kind)
       let truth = GroundTruth(height: 70, width: 150, values: values, valid: valid)
       let small = try prediction(kind, height: 9, width: 19)
       var (looked, enlarged) = (kind.makeMetrics(), kind.makeMetrics())
@@ -53,8 +54,8 @@ import Torch
 
   @Test("Images that come together are measured batch by batch, as those that come one by one")
   func groups() throws {
-    for (kind, channels) in Self.kinds {
-      let (values, valid) = truth(kind, channels: channels)
+    for kind in Self.kinds {
+      let (values, valid) = truth(kind)
       let tensor = try prediction(kind, height: 9, width: 19)
       for batchSize in [1, 2, 5] {
         var (together, apart) = (kind.makeMetrics(), kind.makeMetrics())
@@ -79,8 +80,8 @@ import Torch
 
   @Test("A constant prediction is measured as one of its values at every pixel")
   func constant() throws {
-    for (kind, channels) in Self.kinds {
-      let (values, valid) = truth(kind, channels: channels)
+    for kind in Self.kinds {
+      let (values, valid) = truth(kind)
       let truth = GroundTruth(height: 70, width: 150, values: values, valid: valid)
       let constants = (0..<kind.channels).map { 0.5 + Float($0) }
       let everywhere = constants.flatMap { [Float](repeating: $0, count: 70 * 150) }
@@ -96,8 +97,8 @@ import Torch
 
   @Test("Predictions that are no numbers give no numbers, and no crash")
   func notNumbers() throws {
-    for (kind, channels) in Self.kinds {
-      let (values, valid) = truth(kind, channels: channels)
+    for kind in Self.kinds {
+      let (values, valid) = truth(kind)
       for value in [Float.nan, .infinity, -.infinity] {
         var metrics = kind.makeMetrics()
         try metrics.add(
@@ -114,7 +115,7 @@ import Torch
   @Test("A prediction of other images or channels is an error")
   func mismatch() throws {
     let truth = GroundTruth(height: 1, width: 2, values: [[0, 1]], valid: [[true, true]])
-    for (kind, _) in Self.kinds {
+    for kind in Self.kinds {
       var metrics = kind.makeMetrics()
       for constant in [
         try Prediction(constant: [1, 1, 1, 1], count: 1),

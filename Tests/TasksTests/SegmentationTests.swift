@@ -6,7 +6,11 @@ import Testing
 import Torch
 
 @Suite struct SegmentationTests {
-  private let task = Segmentation(name: "seg", channels: 3)
+  private let task = Segmentation(TaskDescription(name: "seg", channels: 3))
+
+  private func weighted(_ weights: [Float]) -> Segmentation {
+    Segmentation(TaskDescription(name: "seg", channels: 3, classWeights: weights))
+  }
 
   @Test func theLossIsTheMeanCrossEntropyOfThePixelsThatCount() throws {
     let logits = try Tensor([1, 0, 2, 0, 3, 0, 0, 0, 0] as [Float], shape: [1, 1, 3, 3])
@@ -18,9 +22,9 @@ import Torch
   }
 
   @Test func classWeightsWeighThePixels() throws {
-    let weighted = Segmentation(name: "seg", channels: 3, classWeights: [1, 3, 0])
+    let task = weighted([1, 3, 0])
     let logits = try choices([[0, 0, 0]], channels: 3)
-    let loss = try #require(try weighted.loss(logits, classTarget([[0, 1, 2]])))
+    let loss = try #require(try task.loss(logits, classTarget([[0, 1, 2]])))
     let right = log(exp(5.0) + 2) - 5
     let wrong = log(exp(5.0) + 2)
     #expect(abs(try loss.item() - (right + 3 * wrong) / 4) < 1e-5)
@@ -41,10 +45,10 @@ import Torch
   }
 
   @Test func aBatchWhoseClassesAllWeighNothingHasNoLoss() throws {
-    let weighted = Segmentation(name: "seg", channels: 3, classWeights: [1, 0, 0])
+    let task = weighted([1, 0, 0])
     let logits = try choices([[0, 1]], channels: 3)
-    #expect(try weighted.loss(logits, classTarget([[1, 2]])) == nil)
-    var metrics = weighted.makeMetrics()
+    #expect(try task.loss(logits, classTarget([[1, 2]])) == nil)
+    var metrics = task.makeMetrics()
     try metrics.add(logits, classTarget([[1, 2]]))
     try metrics.add(logits, classTarget([[0, 0]]))
     let (right, wrong) = (log(exp(5.0) + 2) - 5, log(exp(5.0) + 2))
@@ -98,5 +102,44 @@ import Torch
     try metrics.add(choices([[0, 1]], channels: 3), classTarget([[nil, nil]]))
     #expect(metrics.values == before)
     #expect(metrics.value("pixel_accuracy") == 1 && metrics.value("miou") == 1)
+  }
+
+  @Test("Pixels without ground truth have the ignored class")
+  func targets() throws {
+    let target = try task.target(
+      Tensor([2, 0, 1, 0] as [Float], shape: [1, 2, 2, 1]),
+      valid: Tensor([1, 0, 1, 1] as [Float], shape: [1, 2, 2]))
+    #expect(target.values.shape == [1, 2, 2] && target.values.dtype == .int64)
+    #expect(try target.values.array() as [Int64] == [2, Int64(Segmentation.ignored), 1, 0])
+    #expect(try target.valid.array() as [Float] == [1, 0, 1, 1])
+  }
+
+  @Test("The best constant has the softmax of the classes' frequencies, and so the smallest loss")
+  func constant() throws {
+    var observations = task.observe([0, 1, 1, 2], at: [0, 1, 2])
+    observations.add(task.observe([1, 1, 0, 0], at: [0, 1]))
+    let logits = task.constant(fittedTo: observations)
+    // One, four and no pixels, with one more of each.
+    #expect(logits == [2.0, 5, 1].map { Float(log($0)) })
+  }
+
+  @Test func thePredictedClassIsThatOfTheLargestLogit() throws {
+    #expect(try task.decoded(choices([[2, 0], [1, 1]], channels: 3)) == [2, 0, 1, 1])
+  }
+
+  @Test func aWrongClassIsAnErrorOfOne() {
+    let errors = task.errors(of: [1, 2, 0], [1, 0, .nan])
+    #expect(errors[0] == 0 && errors[1] == 1 && errors[2].isNaN)
+    #expect(task.largestError(in: [errors]) == 1)
+  }
+
+  @Test func aPixelHasTheColourOfItsClassAndAClassItsNameOrNumber() {
+    let task = Segmentation(
+      TaskDescription(name: "seg", channels: 3, classNames: ["wall", "floor"]))
+    #expect(task.classes.map(\.name) == ["wall", "floor", "class 2"])
+    let range = ValueRange(low: 0, high: 2)
+    for (index, shown) in task.classes.enumerated() {
+      #expect(task.colour(of: [Float(index)], in: range) == shown.colour)
+    }
   }
 }

@@ -33,7 +33,7 @@ import Training
         masks: masks, settings: dynamic(steps: 9, every: 2, until: 7, joint: joint))
       for _ in 0..<9 {
         _ = try trainer.advance()
-        // Absent weights are 0 at any time.
+        // Pruned weights are 0 after every step.
         let byName = Dictionary(
           uniqueKeysWithValues: try trainer.network.masks().map { ($0.name, $0.values) })
         for array in try network.snapshot().parameters {
@@ -48,7 +48,7 @@ import Training
       for update in updates.dropLast() {
         #expect(update.dropped > 0 && update.grown > 0)
         #expect(joint ? update.agreement.isNaN : (0...1).contains(update.agreement))
-        // The union of the tasks' wishes can exceed the density; one ranking cannot.
+        // Tasks that vote for different weights grow more than was dropped; a joint ranking does not.
         #expect(joint ? update.densityAfter <= start + 1e-9 : update.densityAfter > start)
       }
       let last = try #require(updates.last)
@@ -59,7 +59,7 @@ import Training
     }
   }
 
-  @Test func anUpdateThatDropsNothingTrainsLikeAnyStep() throws {
+  @Test func anUpdateThatDropsNothingTrainsLikeAnyOtherStep() throws {
     try withScenes(2, tasks: [.seg, .depth]) { dataset in
       func weights(_ settings: TrainingSettings) throws -> [NamedArray] {
         let network = try smallNetwork(dataset)

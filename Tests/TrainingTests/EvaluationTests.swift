@@ -65,7 +65,7 @@ import Training
     }
   }
 
-  @Test func everyPixelWithGroundTruthIsInTheConfusion() throws {
+  @Test func everyPixelWithGroundTruthIsCountedInTheConfusionMatrix() throws {
     try withModel { dataset, file in
       let metrics = try evaluated(file, dataset)
       let info = try dataset.info(.validation)
@@ -81,7 +81,7 @@ import Training
     }
   }
 
-  @Test func theConstantBesideAMetricIsTheBestThatNeedsNoImage() throws {
+  @Test func theConstantBaselineIsTheBestConstantPrediction() throws {
     try withScenes(1, tasks: [.depth, .seg], height: 9, width: 16) { dataset in
       let metrics = try withFolder { folder in
         let network = try smallNetwork(dataset)
@@ -137,7 +137,7 @@ import Training
     }
   }
 
-  @Test func bilinearPredictionsAreOthersOfTheSameSize() throws {
+  @Test func bilinearUpsamplingGivesOtherValuesThanNearest() throws {
     try withModel { dataset, file in
       let nearest = try evaluated(file, dataset).samples.tasks[2].prediction.values
       let bilinear = try evaluated(file, dataset, .bilinear).samples.tasks[2].prediction.values

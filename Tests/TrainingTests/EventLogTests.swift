@@ -1,4 +1,4 @@
-// Event files on a disk that is full for a while.
+// Event files on a disk that is full for some steps.
 
 import Foundation
 import TestSupport
@@ -34,7 +34,7 @@ import Training
         let smooth = try write(folder + "/smooth", isFullFor: 0..<0)
         let disturbed = try write(folder + "/disturbed", isFullFor: 2..<12)
         #expect(smooth.count == disturbed.count)
-        // Records tell their length: all are there, and end with the file.
+        // Each record begins with its length: all records are there, and the last ends with the file.
         var (place, records) = (0, 0)
         while place + 12 <= disturbed.count {
           let length = disturbed[place..<place + 8].reversed().reduce(0) { $0 << 8 | Int($1) }

@@ -24,7 +24,7 @@ struct ReferenceRun {
   init(_ reference: ReferenceCase) throws {
     dataset = try DatasetFile(opening: reference.dataset)
     model = try ModelFile(opening: reference.model)
-    tasks = TaskSet(dataset.tasks)
+    tasks = try TaskSet(dataset.tasks)
     source = try BatchSource(
       dataset, batchSize: 2, order: .sequential, augments: false, crop: nil, seed: 0)
     expected = try reference.openExpected()

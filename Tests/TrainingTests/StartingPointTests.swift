@@ -50,7 +50,7 @@ import Training
     return error.map { "\($0.path): \($0.reason)" } ?? ""
   }
 
-  @Test func theSeedSettlesTheWeightsAndTheirDigest() throws {
+  @Test func theSameSeedGivesTheSameWeightsAndDigest() throws {
     #expect(try start().modelDigest == start().modelDigest)
     #expect(try start(seed: 6).modelDigest != start().modelDigest)
     #expect(try start().step == 0 && start().masks.isEmpty)

@@ -41,7 +41,7 @@ import Training
     }
   }
 
-  @Test func masksOfOneZeroTheWeightsOnce() throws {
+  @Test func masksZeroTheWeightsBeforeTheFirstStep() throws {
     try withScenes(1, tasks: [.depth]) { dataset in
       let network = try smallNetwork(dataset)
       let before = try weights(network)
@@ -170,7 +170,7 @@ import Training
     }
   }
 
-  @Test func aLossThatRunsAwayNamesItsStepAndTask() throws {
+  @Test func aLossThatIsNotFiniteNamesItsStepAndTask() throws {
     try withScenes(2, tasks: [.depth]) { dataset in
       let error = #expect(throws: TrainingError.self) {
         try train(

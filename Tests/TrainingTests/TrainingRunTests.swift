@@ -185,7 +185,7 @@ import Training
     }
   }
 
-  @Test func keepingTheBestMayBeginLate() throws {
+  @Test func theBestModelCanBeAskedForWhenResuming() throws {
     try withScenes(4, tasks: [.seg, .depth]) { dataset in
       try withFolder { folder in
         func run(_ keepsBest: Bool) throws -> TrainingRun {
@@ -201,7 +201,7 @@ import Training
         let second = try run(true)
         #expect(try second.begin(.resuming).step == 3)
         #expect(try second.run { _ in })
-        // The best since it was asked for, whatever was there before.
+        // The best of the validations after it was asked for.
         let later = second.trainer.history.validations.dropFirst(3)
         let best = try #require(later.min { $0.loss < $1.loss })
         #expect(try ModelFile(opening: second.plan.best).model.step == 100 + best.step)
@@ -223,7 +223,7 @@ import Training
             case .warning(let text): warnings.append(text)
             case .step(let step):
               steps = step.step
-              // There is room from step 3 on.
+              // From step 3 on the checkpoint can be written.
               if steps == 3 { rmdir(run.plan.checkpoint) }
             default: break
             }
@@ -245,7 +245,7 @@ import Training
         #expect(error?.description.hasSuffix("there is no checkpoint to go back to") == true)
       }
       try withFolder { folder in
-        // Good as far as step 2, then with another rate to where numbers end.
+        // Finite up to step 2; then a learning rate of 1e30 makes the loss overflow.
         let first = try makeRun(folder, dataset, steps: 2, isDynamic: false)
         _ = try first.run(until: { first.trainer.step == 2 }) { _ in }
         let run = try makeRun(folder, dataset, steps: 20, rate: 1e30, every: 1, isDynamic: false)

@@ -1,8 +1,8 @@
-// The median that a constant prediction is fitted by.
+// The median that the constant prediction of numbers is.
 
+import Tasks
 import TestSupport
 import Testing
-import Training
 
 @Suite struct MedianTests {
   @Test("The median is that of sorted numbers", arguments: [1, 2, 3, 10, 1001, 70_000])

@@ -1,7 +1,7 @@
 // Which colour a class has: the palettes that the data sets are known by, and one for all others.
 
 /// The colours of a segmentation task's classes.
-package struct Palette: Sendable {
+struct Palette: Sendable {
   private let colours: [Colour]
 
   /// The palette of the data set that the classes are known from, or else hues a golden angle apart.
@@ -9,7 +9,7 @@ package struct Palette: Sendable {
   /// - Parameters:
   ///   - classes: their number.
   ///   - names: of the classes, where they are known.
-  package init(classes: Int, names: [String]?) {
+  init(classes: Int, names: [String]?) {
     let known = (names ?? []).compactMap { Palette.cityscapes[$0.lowercased()] }
     colours =
       if classes > 0, known.count == classes {
@@ -24,12 +24,12 @@ package struct Palette: Sendable {
   }
 
   /// Also of a class that the task does not have, as damaged files may.
-  package subscript(index: Int) -> Colour {
+  subscript(index: Int) -> Colour {
     colours.indices.contains(index) ? colours[index] : .ofClass(abs(index % 4096))
   }
 
   /// The 40 classes of NYU-v2 (Gupta et al. 2013) in their order, from wall to other property.
-  package static let nyu40 = [
+  private static let nyu40 = [
     Colour(174, 199, 232), Colour(152, 223, 138), Colour(31, 119, 180), Colour(255, 187, 120),
     Colour(188, 189, 34), Colour(140, 86, 75), Colour(255, 152, 150), Colour(214, 39, 40),
     Colour(197, 176, 213), Colour(148, 103, 189), Colour(196, 156, 148), Colour(23, 190, 207),
@@ -43,7 +43,7 @@ package struct Palette: Sendable {
   ]
 
   /// The 19 evaluated classes of Cityscapes (Cordts et al. 2016) in their order.
-  package static let cityscapesClasses: [(name: String, colour: Colour)] = [
+  private static let cityscapesClasses: [(name: String, colour: Colour)] = [
     ("road", Colour(128, 64, 128)), ("sidewalk", Colour(244, 35, 232)),
     ("building", Colour(70, 70, 70)), ("wall", Colour(102, 102, 156)),
     ("fence", Colour(190, 153, 153)), ("pole", Colour(153, 153, 153)),
@@ -64,4 +64,22 @@ package struct Palette: Sendable {
 
   private static let cityscapes = Dictionary(
     uniqueKeysWithValues: (cityscapesClasses + cityscapesCategories).map { ($0.name, $0.colour) })
+}
+
+extension Colour {
+  /// The colour of a class of an unknown data set: hues a golden angle apart, in three strengths, so
+  /// that neighbours in the list look different.
+  fileprivate static func ofClass(_ index: Int) -> Colour {
+    let hue = Double(index) * 137.507_764
+    let (saturation, value) = [(0.75, 0.95), (0.45, 0.80), (0.85, 0.60)][index % 3]
+    return Colour(hue: hue, saturation: saturation, value: value)
+  }
+
+  private init(hue: Double, saturation: Double, value: Double) {
+    func channel(_ n: Double) -> UInt8 {
+      let k = (n + hue / 60).truncatingRemainder(dividingBy: 6)
+      return UInt8(255 * (value - value * saturation * max(0, min(k, 4 - k, 1))))
+    }
+    self.init(channel(5), channel(3), channel(1))
+  }
 }
