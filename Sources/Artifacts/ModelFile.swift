@@ -17,13 +17,15 @@ public struct Model: Sendable {
   public var history: TrainingHistory?
   /// How the tasks chose the masks that training began with, where a masks file tells.
   public var layers: LayerTable?
+  /// Each task's kind, in the data set's word, by its name; empty where the model met no data set.
+  public var taskKinds: [String: String]
   /// In checkpoints.
   public var state: TrainingState?
 
   public init(
     architecture: String, step: Int, parameters: [NamedArray], buffers: [NamedArray],
     masks: [Mask] = [], history: TrainingHistory? = nil, layers: LayerTable? = nil,
-    state: TrainingState? = nil
+    taskKinds: [String: String] = [:], state: TrainingState? = nil
   ) {
     self.architecture = architecture
     self.step = step
@@ -32,6 +34,7 @@ public struct Model: Sendable {
     self.masks = masks
     self.history = history
     self.layers = layers
+    self.taskKinds = taskKinds
     self.state = state
   }
 }
@@ -89,7 +92,8 @@ public final class ModelFile: Sendable {
       buffers: try reader.readAllFinite("buffers").filter {
         !$0.name.hasSuffix("num_batches_tracked")
       },
-      masks: root.contains("masks") ? try reader.readMasks("masks") : [])
+      masks: root.contains("masks") ? try reader.readMasks("masks") : [],
+      taskKinds: try reader.taskKinds())
   }
 
   /// How the model was trained; nil where the file does not say.
@@ -129,6 +133,9 @@ public final class ModelFile: Sendable {
     for group in ["parameters", "buffers"] + (model.masks.isEmpty ? [] : ["masks"]) {
       _ = try writer.root.createGroup(group)
     }
+    for (task, kind) in model.taskKinds.sorted(by: { $0.key < $1.key }) {
+      try writer.root.createGroup("tasks/" + task).setAttribute("kind", kind)
+    }
     // Pruned weights are zeros, which deflate makes small; a checkpoint is to be written fast.
     let deflated = model.state == nil ? Set(model.masks.map(\.name)) : []
     for array in model.parameters {
@@ -145,6 +152,16 @@ public final class ModelFile: Sendable {
     if let layers = model.layers { try writer.write(layers) }
     if let state = model.state { try writer.write(state) }
     try writer.finish()
+  }
+}
+
+extension ArtifactReader {
+  fileprivate func taskKinds() throws -> [String: String] {
+    guard root.contains("tasks") else { return [:] }
+    let tasks = try root.group("tasks")
+    return try tasks.groupNames().reduce(into: [:]) { kinds, task in
+      kinds[task] = try tasks.group(task).attribute("kind")
+    }
   }
 }
 

@@ -19,7 +19,8 @@ package struct Picture {
     png.map { "data:image/png;base64," + $0.base64EncodedString() }
   }
 
-  private var png: Data? {
+  /// The bytes of a PNG file; nil when libpng refuses.
+  package var png: Data? {
     var image = png_image()
     image.version = png_uint_32(PNG_IMAGE_VERSION)
     image.width = png_uint_32(width)

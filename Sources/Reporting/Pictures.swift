@@ -1,6 +1,7 @@
 // How images, targets and predictions become pictures of a page's size.
 
 import Tasks
+import Torch
 
 /// The size of a map, and of the picture that shows it: every so many pixels where a map is wider
 /// than a page shows.
@@ -80,5 +81,25 @@ extension ColourMap {
   /// As a background, from left to right.
   var cssGradient: String {
     "linear-gradient(to right, \(anchors.map(\.css).joined(separator: ", ")))"
+  }
+}
+
+extension Picture {
+  /// A network's prediction for one image, channels×h×w, at the image's size.
+  package init(
+    prediction values: [Float], shape: [Int], of task: any TaskKind, height: Int, width: Int
+  ) throws {
+    let decoded = try task.decoded(
+      Tensor(values, shape: [1] + shape).resizedNearest(height: height, width: width))
+    let range = ValueRange(of: decoded[...])
+    let channels = task.targetChannels
+    self.init(
+      width: width, height: height,
+      pixels: (0..<height * width).flatMap { pixel -> [UInt8] in
+        let values = decoded[channels * pixel..<channels * (pixel + 1)]
+        guard values.allSatisfy(\.isFinite) else { return [0, 0, 0, 0] }
+        let colour = task.colour(of: values, in: range)
+        return [colour.red, colour.green, colour.blue, 255]
+      })
   }
 }

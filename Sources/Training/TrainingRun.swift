@@ -218,6 +218,8 @@ public final class TrainingRun {
     var model = try trainer.model(
       architecture: plan.architecture, base: plan.stepsBefore, state: state)
     model.layers = plan.layers
+    model.taskKinds = Dictionary(
+      uniqueKeysWithValues: trainer.tasks.descriptions.map { ($0.name, $0.kind.rawValue) })
     return model
   }
 

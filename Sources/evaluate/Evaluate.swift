@@ -22,10 +22,11 @@ struct Evaluate: ParsableCommand {
     usage: """
       evaluate --data dataset.h5 --model model.h5 -o metrics.h5
              evaluate compare dense-metrics.h5 disparse-metrics.h5 --report report.html
+             evaluate predict --model model.h5 room.png -o predictions.h5
       """,
     discussion: "'evaluate model --help' lists the options of the first form.",
     version: version,
-    subcommands: [ModelCommand.self, CompareCommand.self],
+    subcommands: [ModelCommand.self, CompareCommand.self, PredictCommand.self],
     defaultSubcommand: ModelCommand.self)
 }
 

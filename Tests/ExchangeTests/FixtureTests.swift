@@ -1,11 +1,10 @@
 // Networks as PyTorch's exporters write them, made by export.py. EXCHANGE_FIXTURES names a folder with more
 // of them; with EXCHANGE_AGAIN set what was read is written beside them, for export.py to check.
 
+import Exchange
 import Foundation
 import Graphs
 import Testing
-
-@testable import Exchange
 
 struct Fixture: CustomTestStringConvertible {
   let path: String

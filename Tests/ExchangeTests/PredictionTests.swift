@@ -1,11 +1,10 @@
 // Predictions of networks that PyTorch exported, by our engine, against PyTorch's own.
 
+import Exchange
 import Graphs
 import Networks
 import Testing
 import Torch
-
-@testable import Exchange
 
 @Suite struct FixturePredictionTests {
   /// The largest difference relative to the largest value.

@@ -1,9 +1,8 @@
 // safetensors: what is written is read, other types are widened, and headers that lie are refused.
 
+import Exchange
 import Foundation
 import Testing
-
-@testable import Exchange
 
 struct SafetensorsTests {
   private func file(_ header: String, _ numbers: [UInt8] = []) -> Data {

@@ -5,10 +5,10 @@ import CPNG
 import Foundation
 
 /// A decoded PNG without interpretation: no gamma, no palette.
-struct PNGFile {
+package struct PNGFile {
   let path: String
-  let height: Int
-  let width: Int
+  package let height: Int
+  package let width: Int
   /// 1 grey, 3 RGB; alpha is dropped.
   let channels: Int
   /// 8 or 16.
@@ -30,7 +30,7 @@ struct PNGFile {
 
   /// - Throws: ``InputError`` naming the file, when it is missing, truncated, damaged, or has a
   ///   palette (whose indices other tools would have translated).
-  init(_ path: String) throws {
+  package init(_ path: String) throws {
     let bytes = try InputFile(path).readAll()
     var image = cpng_image()
     let isRead = bytes.withUnsafeBytes {
@@ -79,6 +79,19 @@ struct PNGFile {
       } else {
         copy(UnsafePointer(pixels.bytes))
       }
+    }
+  }
+
+  /// The samples of a picture of 8 bits, rows×columns×3; grey ones three times.
+  ///
+  /// - Throws: ``InputError`` for one of 16 bits.
+  package func rgb() throws -> [UInt8] {
+    guard bitDepth == 8 else {
+      throw InputError(file: path, reason: "is a PNG of \(bitDepth) bits; 8 are expected")
+    }
+    return (0..<height * width).flatMap { pixel in
+      let stored = pixels.bytes + pixel * pixels.channels
+      return channels == 3 ? [stored[0], stored[1], stored[2]] : [stored[0], stored[0], stored[0]]
     }
   }
 
