@@ -250,13 +250,13 @@ private func expectExchangeError(
 
   @Test func theseFilesAreReadWhenTheyMeanNoHarm() throws {
     let good = file("}" + entry(tensor("K\u{1}K\u{3}\u{85}K\u{1}\u{85}")) + ".")
-    #expect(try StateDict.read(good, file: "good").tensors.map(\.tensor.shape) == [[3]])
+    #expect(try StateDict.read(good).tensors.map(\.tensor.shape) == [[3]])
     // Of equal keys the last.
     let twice =
       entry(tensor("K\0K\u{2}\u{85}K\u{1}\u{85}"))
       + entry(tensor("K\0K\u{1}\u{85}K\u{1}\u{85}"))
     #expect(
-      try StateDict.read(file("}" + twice + "."), file: "").tensors.map(\.tensor.shape) == [[1]])
+      try StateDict.read(file("}" + twice + ".")).tensors.map(\.tensor.shape) == [[1]])
   }
 
   struct View: Sendable, CustomTestStringConvertible {
@@ -335,7 +335,7 @@ private func expectExchangeError(
     }
     for value in [deep, lists, circle] {
       let good = "X\u{1}\0\0\0b" + tensor("K\0K\u{1}\u{85}K\u{1}\u{85}") + "s"
-      let dict = try StateDict.read(file("}" + entry(value) + good + "."), file: "odd")
+      let dict = try StateDict.read(file("}" + entry(value) + good + "."))
       #expect(dict.skipped == ["a"])
     }
   }

@@ -28,164 +28,164 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
-nonisolated struct ONNXModel: Sendable {
+package nonisolated struct ONNXModel: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var irVersion: Int64 = 0
+  package var irVersion: Int64 = 0
 
-  var producerName: String = String()
+  package var producerName: String = String()
 
-  var producerVersion: String = String()
+  package var producerVersion: String = String()
 
-  var graph: ONNXGraph {
+  package var graph: ONNXGraph {
     get {_graph ?? ONNXGraph()}
     set {_graph = newValue}
   }
   /// Returns true if `graph` has been explicitly set.
-  var hasGraph: Bool {self._graph != nil}
+  package var hasGraph: Bool {self._graph != nil}
   /// Clears the value of `graph`. Subsequent reads from it will return its default value.
-  mutating func clearGraph() {self._graph = nil}
+  package mutating func clearGraph() {self._graph = nil}
 
-  var operatorSets: [ONNXOperatorSet] = []
+  package var operatorSets: [ONNXOperatorSet] = []
 
-  var metadata: [ONNXEntry] = []
+  package var metadata: [ONNXEntry] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 
   fileprivate var _graph: ONNXGraph? = nil
 }
 
-nonisolated struct ONNXOperatorSet: Sendable {
+package nonisolated struct ONNXOperatorSet: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var domain: String = String()
+  package var domain: String = String()
 
-  var version: Int64 = 0
+  package var version: Int64 = 0
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 }
 
-nonisolated struct ONNXEntry: Sendable {
+package nonisolated struct ONNXEntry: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var key: String = String()
+  package var key: String = String()
 
-  var value: String = String()
+  package var value: String = String()
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 }
 
-nonisolated struct ONNXGraph: Sendable {
+package nonisolated struct ONNXGraph: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var nodes: [ONNXNode] = []
+  package var nodes: [ONNXNode] = []
 
-  var name: String = String()
+  package var name: String = String()
 
-  var initializers: [ONNXTensor] = []
+  package var initializers: [ONNXTensor] = []
 
-  var inputs: [ONNXValue] = []
+  package var inputs: [ONNXValue] = []
 
-  var outputs: [ONNXValue] = []
+  package var outputs: [ONNXValue] = []
 
-  var sparseInitializers: [ONNXSparseTensor] = []
+  package var sparseInitializers: [ONNXSparseTensor] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 }
 
-nonisolated struct ONNXNode: Sendable {
+package nonisolated struct ONNXNode: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var inputs: [String] = []
+  package var inputs: [String] = []
 
-  var outputs: [String] = []
+  package var outputs: [String] = []
 
-  var name: String = String()
+  package var name: String = String()
 
-  var operation: String = String()
+  package var operation: String = String()
 
-  var attributes: [ONNXAttribute] = []
+  package var attributes: [ONNXAttribute] = []
 
-  var domain: String = String()
+  package var domain: String = String()
 
-  var metadata: [ONNXEntry] = []
+  package var metadata: [ONNXEntry] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 }
 
-nonisolated struct ONNXAttribute: @unchecked Sendable {
+package nonisolated struct ONNXAttribute: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var name: String {
+  package var name: String {
     get {_storage._name}
     set {_uniqueStorage()._name = newValue}
   }
 
-  var float: Float {
+  package var float: Float {
     get {_storage._float}
     set {_uniqueStorage()._float = newValue}
   }
 
-  var int: Int64 {
+  package var int: Int64 {
     get {_storage._int}
     set {_uniqueStorage()._int = newValue}
   }
 
-  var string: Data {
+  package var string: Data {
     get {_storage._string}
     set {_uniqueStorage()._string = newValue}
   }
 
-  var tensor: ONNXTensor {
+  package var tensor: ONNXTensor {
     get {_storage._tensor ?? ONNXTensor()}
     set {_uniqueStorage()._tensor = newValue}
   }
   /// Returns true if `tensor` has been explicitly set.
-  var hasTensor: Bool {_storage._tensor != nil}
+  package var hasTensor: Bool {_storage._tensor != nil}
   /// Clears the value of `tensor`. Subsequent reads from it will return its default value.
-  mutating func clearTensor() {_uniqueStorage()._tensor = nil}
+  package mutating func clearTensor() {_uniqueStorage()._tensor = nil}
 
-  var floats: [Float] {
+  package var floats: [Float] {
     get {_storage._floats}
     set {_uniqueStorage()._floats = newValue}
   }
 
-  var ints: [Int64] {
+  package var ints: [Int64] {
     get {_storage._ints}
     set {_uniqueStorage()._ints = newValue}
   }
 
-  var kind: ONNXAttribute.Kind {
+  package var kind: ONNXAttribute.Kind {
     get {_storage._kind}
     set {_uniqueStorage()._kind = newValue}
   }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum Kind: SwiftProtobuf.Enum, Swift.CaseIterable {
-    typealias RawValue = Int
+  package nonisolated enum Kind: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
     case undefined // = 0
     case float // = 1
     case int // = 2
@@ -197,11 +197,11 @@ nonisolated struct ONNXAttribute: @unchecked Sendable {
     case strings // = 8
     case UNRECOGNIZED(Int)
 
-    init() {
+    package init() {
       self = .undefined
     }
 
-    init?(rawValue: Int) {
+    package init?(rawValue: Int) {
       switch rawValue {
       case 0: self = .undefined
       case 1: self = .float
@@ -216,7 +216,7 @@ nonisolated struct ONNXAttribute: @unchecked Sendable {
       }
     }
 
-    var rawValue: Int {
+    package var rawValue: Int {
       switch self {
       case .undefined: return 0
       case .float: return 1
@@ -232,7 +232,7 @@ nonisolated struct ONNXAttribute: @unchecked Sendable {
     }
 
     // The compiler won't synthesize support with the UNRECOGNIZED case.
-    static let allCases: [ONNXAttribute.Kind] = [
+    package static let allCases: [ONNXAttribute.Kind] = [
       .undefined,
       .float,
       .int,
@@ -246,52 +246,52 @@ nonisolated struct ONNXAttribute: @unchecked Sendable {
 
   }
 
-  init() {}
+  package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-nonisolated struct ONNXTensor: Sendable {
+package nonisolated struct ONNXTensor: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var dimensions: [Int64] = []
+  package var dimensions: [Int64] = []
 
-  var element: Int32 = 0
+  package var element: Int32 = 0
 
-  var floats: [Float] = []
+  package var floats: [Float] = []
 
   /// Also of smaller integers, booleans and the bits of 16-bit floats.
-  var ints32: [Int32] = []
+  package var ints32: [Int32] = []
 
-  var ints64: [Int64] = []
+  package var ints64: [Int64] = []
 
-  var name: String = String()
+  package var name: String = String()
 
-  var raw: Data = Data()
+  package var raw: Data = Data()
 
-  var doubles: [Double] = []
+  package var doubles: [Double] = []
 
-  var documentation: String = String()
+  package var documentation: String = String()
 
-  var external: [ONNXEntry] = []
+  package var external: [ONNXEntry] = []
 
-  var location: ONNXTensor.Location = .here
+  package var location: ONNXTensor.Location = .here
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum Location: SwiftProtobuf.Enum, Swift.CaseIterable {
-    typealias RawValue = Int
+  package nonisolated enum Location: SwiftProtobuf.Enum, Swift.CaseIterable {
+    package typealias RawValue = Int
     case here // = 0
     case external // = 1
     case UNRECOGNIZED(Int)
 
-    init() {
+    package init() {
       self = .here
     }
 
-    init?(rawValue: Int) {
+    package init?(rawValue: Int) {
       switch rawValue {
       case 0: self = .here
       case 1: self = .external
@@ -299,7 +299,7 @@ nonisolated struct ONNXTensor: Sendable {
       }
     }
 
-    var rawValue: Int {
+    package var rawValue: Int {
       switch self {
       case .here: return 0
       case .external: return 1
@@ -308,139 +308,139 @@ nonisolated struct ONNXTensor: Sendable {
     }
 
     // The compiler won't synthesize support with the UNRECOGNIZED case.
-    static let allCases: [ONNXTensor.Location] = [
+    package static let allCases: [ONNXTensor.Location] = [
       .here,
       .external,
     ]
 
   }
 
-  init() {}
+  package init() {}
 }
 
-nonisolated struct ONNXSparseTensor: @unchecked Sendable {
+package nonisolated struct ONNXSparseTensor: @unchecked Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var values: ONNXTensor {
+  package var values: ONNXTensor {
     get {_storage._values ?? ONNXTensor()}
     set {_uniqueStorage()._values = newValue}
   }
   /// Returns true if `values` has been explicitly set.
-  var hasValues: Bool {_storage._values != nil}
+  package var hasValues: Bool {_storage._values != nil}
   /// Clears the value of `values`. Subsequent reads from it will return its default value.
-  mutating func clearValues() {_uniqueStorage()._values = nil}
+  package mutating func clearValues() {_uniqueStorage()._values = nil}
 
   /// Places of the values: one number each, or one per axis.
-  var places: ONNXTensor {
+  package var places: ONNXTensor {
     get {_storage._places ?? ONNXTensor()}
     set {_uniqueStorage()._places = newValue}
   }
   /// Returns true if `places` has been explicitly set.
-  var hasPlaces: Bool {_storage._places != nil}
+  package var hasPlaces: Bool {_storage._places != nil}
   /// Clears the value of `places`. Subsequent reads from it will return its default value.
-  mutating func clearPlaces() {_uniqueStorage()._places = nil}
+  package mutating func clearPlaces() {_uniqueStorage()._places = nil}
 
-  var dimensions: [Int64] {
+  package var dimensions: [Int64] {
     get {_storage._dimensions}
     set {_uniqueStorage()._dimensions = newValue}
   }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 
   fileprivate var _storage = _StorageClass.defaultInstance
 }
 
-nonisolated struct ONNXValue: Sendable {
+package nonisolated struct ONNXValue: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var name: String = String()
+  package var name: String = String()
 
-  var type: ONNXValueType {
+  package var type: ONNXValueType {
     get {_type ?? ONNXValueType()}
     set {_type = newValue}
   }
   /// Returns true if `type` has been explicitly set.
-  var hasType: Bool {self._type != nil}
+  package var hasType: Bool {self._type != nil}
   /// Clears the value of `type`. Subsequent reads from it will return its default value.
-  mutating func clearType() {self._type = nil}
+  package mutating func clearType() {self._type = nil}
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 
   fileprivate var _type: ONNXValueType? = nil
 }
 
-nonisolated struct ONNXValueType: Sendable {
+package nonisolated struct ONNXValueType: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var tensor: ONNXTensorType {
+  package var tensor: ONNXTensorType {
     get {_tensor ?? ONNXTensorType()}
     set {_tensor = newValue}
   }
   /// Returns true if `tensor` has been explicitly set.
-  var hasTensor: Bool {self._tensor != nil}
+  package var hasTensor: Bool {self._tensor != nil}
   /// Clears the value of `tensor`. Subsequent reads from it will return its default value.
-  mutating func clearTensor() {self._tensor = nil}
+  package mutating func clearTensor() {self._tensor = nil}
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 
   fileprivate var _tensor: ONNXTensorType? = nil
 }
 
-nonisolated struct ONNXTensorType: Sendable {
+package nonisolated struct ONNXTensorType: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var element: Int32 = 0
+  package var element: Int32 = 0
 
-  var shape: ONNXTensorShape {
+  package var shape: ONNXTensorShape {
     get {_shape ?? ONNXTensorShape()}
     set {_shape = newValue}
   }
   /// Returns true if `shape` has been explicitly set.
-  var hasShape: Bool {self._shape != nil}
+  package var hasShape: Bool {self._shape != nil}
   /// Clears the value of `shape`. Subsequent reads from it will return its default value.
-  mutating func clearShape() {self._shape = nil}
+  package mutating func clearShape() {self._shape = nil}
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 
   fileprivate var _shape: ONNXTensorShape? = nil
 }
 
-nonisolated struct ONNXTensorShape: Sendable {
+package nonisolated struct ONNXTensorShape: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var dimensions: [ONNXDimension] = []
+  package var dimensions: [ONNXDimension] = []
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  init() {}
+  package init() {}
 }
 
-nonisolated struct ONNXDimension: Sendable {
+package nonisolated struct ONNXDimension: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  var size: ONNXDimension.OneOf_Size? = nil
+  package var size: ONNXDimension.OneOf_Size? = nil
 
-  var known: Int64 {
+  package var known: Int64 {
     get {
       if case .known(let v)? = size {return v}
       return 0
@@ -448,7 +448,7 @@ nonisolated struct ONNXDimension: Sendable {
     set {size = .known(newValue)}
   }
 
-  var symbol: String {
+  package var symbol: String {
     get {
       if case .symbol(let v)? = size {return v}
       return String()
@@ -456,15 +456,15 @@ nonisolated struct ONNXDimension: Sendable {
     set {size = .symbol(newValue)}
   }
 
-  var unknownFields = SwiftProtobuf.UnknownStorage()
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
 
-  nonisolated enum OneOf_Size: Equatable, Sendable {
+  package nonisolated enum OneOf_Size: Equatable, Sendable {
     case known(Int64)
     case symbol(String)
 
   }
 
-  init() {}
+  package init() {}
 }
 
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
@@ -472,10 +472,10 @@ nonisolated struct ONNXDimension: Sendable {
 fileprivate nonisolated let _protobuf_package = "onnx"
 
 nonisolated extension ONNXModel: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Model"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ir_version\0\u{3}producer_name\0\u{3}producer_version\0\u{2}\u{4}graph\0\u{3}operator_sets\0\u{2}\u{6}metadata\0")
+  package static let protoMessageName: String = _protobuf_package + ".Model"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}ir_version\0\u{3}producer_name\0\u{3}producer_version\0\u{2}\u{4}graph\0\u{3}operator_sets\0\u{2}\u{6}metadata\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -492,7 +492,7 @@ nonisolated extension ONNXModel: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     // The use of inline closures is to circumvent an issue where the compiler
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
@@ -518,7 +518,7 @@ nonisolated extension ONNXModel: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXModel, rhs: ONNXModel) -> Bool {
+  package static func ==(lhs: ONNXModel, rhs: ONNXModel) -> Bool {
     if lhs.irVersion != rhs.irVersion {return false}
     if lhs.producerName != rhs.producerName {return false}
     if lhs.producerVersion != rhs.producerVersion {return false}
@@ -531,10 +531,10 @@ nonisolated extension ONNXModel: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 }
 
 nonisolated extension ONNXOperatorSet: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".OperatorSet"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}domain\0\u{1}version\0")
+  package static let protoMessageName: String = _protobuf_package + ".OperatorSet"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}domain\0\u{1}version\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -547,7 +547,7 @@ nonisolated extension ONNXOperatorSet: SwiftProtobuf.Message, SwiftProtobuf._Mes
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     if !self.domain.isEmpty {
       try visitor.visitSingularStringField(value: self.domain, fieldNumber: 1)
     }
@@ -557,7 +557,7 @@ nonisolated extension ONNXOperatorSet: SwiftProtobuf.Message, SwiftProtobuf._Mes
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXOperatorSet, rhs: ONNXOperatorSet) -> Bool {
+  package static func ==(lhs: ONNXOperatorSet, rhs: ONNXOperatorSet) -> Bool {
     if lhs.domain != rhs.domain {return false}
     if lhs.version != rhs.version {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -566,10 +566,10 @@ nonisolated extension ONNXOperatorSet: SwiftProtobuf.Message, SwiftProtobuf._Mes
 }
 
 nonisolated extension ONNXEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Entry"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}value\0")
+  package static let protoMessageName: String = _protobuf_package + ".Entry"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}value\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -582,7 +582,7 @@ nonisolated extension ONNXEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     if !self.key.isEmpty {
       try visitor.visitSingularStringField(value: self.key, fieldNumber: 1)
     }
@@ -592,7 +592,7 @@ nonisolated extension ONNXEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXEntry, rhs: ONNXEntry) -> Bool {
+  package static func ==(lhs: ONNXEntry, rhs: ONNXEntry) -> Bool {
     if lhs.key != rhs.key {return false}
     if lhs.value != rhs.value {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -601,10 +601,10 @@ nonisolated extension ONNXEntry: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 }
 
 nonisolated extension ONNXGraph: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Graph"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}nodes\0\u{1}name\0\u{2}\u{3}initializers\0\u{2}\u{6}inputs\0\u{1}outputs\0\u{4}\u{3}sparse_initializers\0")
+  package static let protoMessageName: String = _protobuf_package + ".Graph"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}nodes\0\u{1}name\0\u{2}\u{3}initializers\0\u{2}\u{6}inputs\0\u{1}outputs\0\u{4}\u{3}sparse_initializers\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -621,7 +621,7 @@ nonisolated extension ONNXGraph: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     if !self.nodes.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.nodes, fieldNumber: 1)
     }
@@ -643,7 +643,7 @@ nonisolated extension ONNXGraph: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXGraph, rhs: ONNXGraph) -> Bool {
+  package static func ==(lhs: ONNXGraph, rhs: ONNXGraph) -> Bool {
     if lhs.nodes != rhs.nodes {return false}
     if lhs.name != rhs.name {return false}
     if lhs.initializers != rhs.initializers {return false}
@@ -656,10 +656,10 @@ nonisolated extension ONNXGraph: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 }
 
 nonisolated extension ONNXNode: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Node"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}inputs\0\u{1}outputs\0\u{1}name\0\u{1}operation\0\u{1}attributes\0\u{2}\u{2}domain\0\u{2}\u{2}metadata\0")
+  package static let protoMessageName: String = _protobuf_package + ".Node"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}inputs\0\u{1}outputs\0\u{1}name\0\u{1}operation\0\u{1}attributes\0\u{2}\u{2}domain\0\u{2}\u{2}metadata\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -677,7 +677,7 @@ nonisolated extension ONNXNode: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     if !self.inputs.isEmpty {
       try visitor.visitRepeatedStringField(value: self.inputs, fieldNumber: 1)
     }
@@ -702,7 +702,7 @@ nonisolated extension ONNXNode: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXNode, rhs: ONNXNode) -> Bool {
+  package static func ==(lhs: ONNXNode, rhs: ONNXNode) -> Bool {
     if lhs.inputs != rhs.inputs {return false}
     if lhs.outputs != rhs.outputs {return false}
     if lhs.name != rhs.name {return false}
@@ -716,8 +716,8 @@ nonisolated extension ONNXNode: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 }
 
 nonisolated extension ONNXAttribute: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Attribute"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}float\0\u{1}int\0\u{1}string\0\u{1}tensor\0\u{2}\u{2}floats\0\u{1}ints\0\u{2}\u{c}kind\0")
+  package static let protoMessageName: String = _protobuf_package + ".Attribute"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}float\0\u{1}int\0\u{1}string\0\u{1}tensor\0\u{2}\u{2}floats\0\u{1}ints\0\u{2}\u{c}kind\0")
 
   fileprivate class _StorageClass {
     var _name: String = String()
@@ -756,7 +756,7 @@ nonisolated extension ONNXAttribute: SwiftProtobuf.Message, SwiftProtobuf._Messa
     return _storage
   }
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     _ = _uniqueStorage()
     try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
       while let fieldNumber = try decoder.nextFieldNumber() {
@@ -778,7 +778,7 @@ nonisolated extension ONNXAttribute: SwiftProtobuf.Message, SwiftProtobuf._Messa
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every if/case branch local when no optimizations
@@ -812,7 +812,7 @@ nonisolated extension ONNXAttribute: SwiftProtobuf.Message, SwiftProtobuf._Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXAttribute, rhs: ONNXAttribute) -> Bool {
+  package static func ==(lhs: ONNXAttribute, rhs: ONNXAttribute) -> Bool {
     if lhs._storage !== rhs._storage {
       let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
         let _storage = _args.0
@@ -835,14 +835,14 @@ nonisolated extension ONNXAttribute: SwiftProtobuf.Message, SwiftProtobuf._Messa
 }
 
 nonisolated extension ONNXAttribute.Kind: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UNDEFINED\0\u{1}FLOAT\0\u{1}INT\0\u{1}STRING\0\u{1}TENSOR\0\u{1}GRAPH\0\u{1}FLOATS\0\u{1}INTS\0\u{1}STRINGS\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0UNDEFINED\0\u{1}FLOAT\0\u{1}INT\0\u{1}STRING\0\u{1}TENSOR\0\u{1}GRAPH\0\u{1}FLOATS\0\u{1}INTS\0\u{1}STRINGS\0")
 }
 
 nonisolated extension ONNXTensor: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Tensor"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}dimensions\0\u{1}element\0\u{2}\u{2}floats\0\u{1}ints32\0\u{2}\u{2}ints64\0\u{1}name\0\u{1}raw\0\u{1}doubles\0\u{2}\u{2}documentation\0\u{1}external\0\u{1}location\0")
+  package static let protoMessageName: String = _protobuf_package + ".Tensor"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}dimensions\0\u{1}element\0\u{2}\u{2}floats\0\u{1}ints32\0\u{2}\u{2}ints64\0\u{1}name\0\u{1}raw\0\u{1}doubles\0\u{2}\u{2}documentation\0\u{1}external\0\u{1}location\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -864,7 +864,7 @@ nonisolated extension ONNXTensor: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     if !self.dimensions.isEmpty {
       try visitor.visitPackedInt64Field(value: self.dimensions, fieldNumber: 1)
     }
@@ -901,7 +901,7 @@ nonisolated extension ONNXTensor: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXTensor, rhs: ONNXTensor) -> Bool {
+  package static func ==(lhs: ONNXTensor, rhs: ONNXTensor) -> Bool {
     if lhs.dimensions != rhs.dimensions {return false}
     if lhs.element != rhs.element {return false}
     if lhs.floats != rhs.floats {return false}
@@ -919,12 +919,12 @@ nonisolated extension ONNXTensor: SwiftProtobuf.Message, SwiftProtobuf._MessageI
 }
 
 nonisolated extension ONNXTensor.Location: SwiftProtobuf._ProtoNameProviding {
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0HERE\0\u{1}EXTERNAL\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0HERE\0\u{1}EXTERNAL\0")
 }
 
 nonisolated extension ONNXSparseTensor: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".SparseTensor"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}values\0\u{1}places\0\u{1}dimensions\0")
+  package static let protoMessageName: String = _protobuf_package + ".SparseTensor"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}values\0\u{1}places\0\u{1}dimensions\0")
 
   fileprivate class _StorageClass {
     var _values: ONNXTensor? = nil
@@ -953,7 +953,7 @@ nonisolated extension ONNXSparseTensor: SwiftProtobuf.Message, SwiftProtobuf._Me
     return _storage
   }
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     _ = _uniqueStorage()
     try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
       while let fieldNumber = try decoder.nextFieldNumber() {
@@ -970,7 +970,7 @@ nonisolated extension ONNXSparseTensor: SwiftProtobuf.Message, SwiftProtobuf._Me
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     try withExtendedLifetime(_storage) { (_storage: _StorageClass) in
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every if/case branch local when no optimizations
@@ -989,7 +989,7 @@ nonisolated extension ONNXSparseTensor: SwiftProtobuf.Message, SwiftProtobuf._Me
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXSparseTensor, rhs: ONNXSparseTensor) -> Bool {
+  package static func ==(lhs: ONNXSparseTensor, rhs: ONNXSparseTensor) -> Bool {
     if lhs._storage !== rhs._storage {
       let storagesAreEqual: Bool = withExtendedLifetime((lhs._storage, rhs._storage)) { (_args: (_StorageClass, _StorageClass)) in
         let _storage = _args.0
@@ -1007,10 +1007,10 @@ nonisolated extension ONNXSparseTensor: SwiftProtobuf.Message, SwiftProtobuf._Me
 }
 
 nonisolated extension ONNXValue: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Value"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0")
+  package static let protoMessageName: String = _protobuf_package + ".Value"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}type\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -1023,7 +1023,7 @@ nonisolated extension ONNXValue: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     // The use of inline closures is to circumvent an issue where the compiler
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
@@ -1037,7 +1037,7 @@ nonisolated extension ONNXValue: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXValue, rhs: ONNXValue) -> Bool {
+  package static func ==(lhs: ONNXValue, rhs: ONNXValue) -> Bool {
     if lhs.name != rhs.name {return false}
     if lhs._type != rhs._type {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -1046,10 +1046,10 @@ nonisolated extension ONNXValue: SwiftProtobuf.Message, SwiftProtobuf._MessageIm
 }
 
 nonisolated extension ONNXValueType: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".ValueType"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tensor\0")
+  package static let protoMessageName: String = _protobuf_package + ".ValueType"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tensor\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -1061,7 +1061,7 @@ nonisolated extension ONNXValueType: SwiftProtobuf.Message, SwiftProtobuf._Messa
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     // The use of inline closures is to circumvent an issue where the compiler
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
@@ -1072,7 +1072,7 @@ nonisolated extension ONNXValueType: SwiftProtobuf.Message, SwiftProtobuf._Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXValueType, rhs: ONNXValueType) -> Bool {
+  package static func ==(lhs: ONNXValueType, rhs: ONNXValueType) -> Bool {
     if lhs._tensor != rhs._tensor {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -1080,10 +1080,10 @@ nonisolated extension ONNXValueType: SwiftProtobuf.Message, SwiftProtobuf._Messa
 }
 
 nonisolated extension ONNXTensorType: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".TensorType"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}element\0\u{1}shape\0")
+  package static let protoMessageName: String = _protobuf_package + ".TensorType"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}element\0\u{1}shape\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -1096,7 +1096,7 @@ nonisolated extension ONNXTensorType: SwiftProtobuf.Message, SwiftProtobuf._Mess
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     // The use of inline closures is to circumvent an issue where the compiler
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
@@ -1110,7 +1110,7 @@ nonisolated extension ONNXTensorType: SwiftProtobuf.Message, SwiftProtobuf._Mess
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXTensorType, rhs: ONNXTensorType) -> Bool {
+  package static func ==(lhs: ONNXTensorType, rhs: ONNXTensorType) -> Bool {
     if lhs.element != rhs.element {return false}
     if lhs._shape != rhs._shape {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
@@ -1119,10 +1119,10 @@ nonisolated extension ONNXTensorType: SwiftProtobuf.Message, SwiftProtobuf._Mess
 }
 
 nonisolated extension ONNXTensorShape: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".TensorShape"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}dimensions\0")
+  package static let protoMessageName: String = _protobuf_package + ".TensorShape"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}dimensions\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -1134,14 +1134,14 @@ nonisolated extension ONNXTensorShape: SwiftProtobuf.Message, SwiftProtobuf._Mes
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     if !self.dimensions.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.dimensions, fieldNumber: 1)
     }
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXTensorShape, rhs: ONNXTensorShape) -> Bool {
+  package static func ==(lhs: ONNXTensorShape, rhs: ONNXTensorShape) -> Bool {
     if lhs.dimensions != rhs.dimensions {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
@@ -1149,10 +1149,10 @@ nonisolated extension ONNXTensorShape: SwiftProtobuf.Message, SwiftProtobuf._Mes
 }
 
 nonisolated extension ONNXDimension: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  static let protoMessageName: String = _protobuf_package + ".Dimension"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}known\0\u{1}symbol\0")
+  package static let protoMessageName: String = _protobuf_package + ".Dimension"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}known\0\u{1}symbol\0")
 
-  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
       // The use of inline closures is to circumvent an issue where the compiler
       // allocates stack space for every case branch when no optimizations are
@@ -1179,7 +1179,7 @@ nonisolated extension ONNXDimension: SwiftProtobuf.Message, SwiftProtobuf._Messa
     }
   }
 
-  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
     // The use of inline closures is to circumvent an issue where the compiler
     // allocates stack space for every if/case branch local when no optimizations
     // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
@@ -1198,7 +1198,7 @@ nonisolated extension ONNXDimension: SwiftProtobuf.Message, SwiftProtobuf._Messa
     try unknownFields.traverse(visitor: &visitor)
   }
 
-  static func ==(lhs: ONNXDimension, rhs: ONNXDimension) -> Bool {
+  package static func ==(lhs: ONNXDimension, rhs: ONNXDimension) -> Bool {
     if lhs.size != rhs.size {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
