@@ -192,6 +192,17 @@ struct ImportTests {
     #expect(network.operation("d") == .activation(.leakyReLU(slope: 0.01)))
   }
 
+  @Test func sumsAlongAxes() throws {
+    var model = SmallModel()
+    model.integers("axes", [1])
+    model.node("ReduceSum", ["x", "axes"], ["s"], name: "s", ["keepdims": .int(1)])
+    model.output("s")
+    let network = try model.network()
+    #expect(network.operation("s/mean") == .reduce(Reduce(.mean, axes: [1], keepsAxes: true)))
+    #expect(network.operation("s") == .arithmetic(.multiply))
+    #expect(network.tensors["s.count"]?.values == [3])
+  }
+
   @Test func paddingThatDiffersBetweenTheSidesIsANode() throws {
     var model = SmallModel()
     model.floats("c.weight", [2, 3, 3, 3])

@@ -248,7 +248,7 @@ def small_networks():
     yield "segnet", SegNet(), (12, 16)
     yield "mtan", MTAN(), (12, 16)
     yield "shared-decoder", SharedDecoder(), (16, 24)
-    yield "operations", Operations(), (16, 24)
+    yield "operations", Operations(), (8, 12)
     yield "deeplab", small_deeplab(), (16, 24)
     yield "lraspp", small_lraspp(), (16, 32)
 
