@@ -27,7 +27,7 @@ enum NumberFormat {
   /// All of `bytes` as float32: narrower numbers exactly, float64 and large integers rounded.
   func floats(_ bytes: Data) -> [Float] {
     switch self {
-    case .float32: map(bytes) { Float(bitPattern: $0) }
+    case .float32: float32(bytes)
     case .float64: map(bytes) { Float(Double(bitPattern: $0)) }
     case .float16: map(bytes, widened)
     case .bfloat16: map(bytes) { (bits: UInt16) in Float(bitPattern: UInt32(bits) << 16) }
@@ -45,6 +45,19 @@ enum NumberFormat {
     case .boolean: map(bytes) { (bits: UInt8) in bits == 0 ? 0 : 1 }
     case .float32, .float64, .float16, .bfloat16: floats(bytes).map { Int(exactly: $0) ?? 0 }
     }
+  }
+
+  /// What weights are mostly stored as, all at once.
+  private func float32(_ bytes: Data) -> [Float] {
+    #if _endian(little)
+      let count = bytes.count / size
+      return [Float](unsafeUninitializedCapacity: count) { values, initialized in
+        _ = bytes.copyBytes(to: values, count: count * size)
+        initialized = count
+      }
+    #else
+      return map(bytes) { Float(bitPattern: $0) }
+    #endif
   }
 
   private func map<Bits: FixedWidthInteger, Number>(

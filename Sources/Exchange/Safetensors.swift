@@ -35,13 +35,13 @@ public enum Safetensors {
     var end = 0
     let entries = items.compactMap { name, item in item.entry.map { (name: name, entry: $0) } }
     let isBefore = { (one: (name: String, entry: Entry), other: (name: String, entry: Entry)) in
-      one.entry.data_offsets.lexicographicallyPrecedes(other.entry.data_offsets)
+      one.entry.offsets.lexicographicallyPrecedes(other.entry.offsets)
     }
     for (name, entry) in entries.sorted(by: isBefore) {
       guard let format = formats[entry.dtype] else {
         throw ExchangeError("\(name): its type \(entry.dtype) is not read")
       }
-      let offsets = entry.data_offsets
+      let offsets = entry.offsets
       guard offsets.count == 2, offsets[0] == end, (end...numbers.count).contains(offsets[1]) else {
         throw ExchangeError(
           "\(name): its offsets \(offsets) overlap others, leave a gap or are not in the file")
@@ -71,7 +71,7 @@ public enum Safetensors {
       }
       let start = numbers.count
       numbers += littleEndianBytes(tensor.values)
-      items[name] = Entry(dtype: "F32", shape: tensor.shape, data_offsets: [start, numbers.count])
+      items[name] = Entry(dtype: "F32", shape: tensor.shape, offsets: [start, numbers.count])
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -81,11 +81,17 @@ public enum Safetensors {
     return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) } + header + numbers
   }
 
-  /// What the header says of a tensor, by the format's own keys.
+  /// What the header says of a tensor.
   private struct Entry: Codable {
     let dtype: String
     let shape: [Int]
-    let data_offsets: [Int]
+    /// First and last byte, the last excluded.
+    let offsets: [Int]
+
+    enum CodingKeys: String, CodingKey {
+      case dtype, shape
+      case offsets = "data_offsets"
+    }
   }
 
   private struct Item: Decodable {

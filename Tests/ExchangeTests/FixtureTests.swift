@@ -9,10 +9,13 @@ import Testing
 struct Fixture: CustomTestStringConvertible {
   let path: String
 
+  /// A folder with more than what is committed.
+  static let folder = ProcessInfo.processInfo.environment["EXCHANGE_FIXTURES"]
+
   static let all: [Fixture] = {
     let committed = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("Fixtures").path
-    let folders = [committed, ProcessInfo.processInfo.environment["EXCHANGE_FIXTURES"]]
+    let folders = [committed, folder]
     return folders.compactMap { $0 }.flatMap { folder in
       ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
         .filter { $0.hasSuffix(".onnx") && !$0.hasSuffix(".again.onnx") }
@@ -37,6 +40,12 @@ struct Fixture: CustomTestStringConvertible {
 struct FixtureTests {
   @Test func fixturesAreThere() {
     #expect(Fixture.all.count >= 12)
+  }
+
+  @Test(
+    .enabled(if: Fixture.folder != nil, "EXCHANGE_FIXTURES names no folder made by export.py all"))
+  func realNetworksAreThere() {
+    #expect(Fixture.all.contains { $0.testDescription.hasPrefix("deeplab-resnet50") })
   }
 
   @Test(arguments: Fixture.all) func predictionsHaveThePublishedShapes(_ fixture: Fixture) throws {

@@ -42,6 +42,7 @@ extension Importer {
     },
     "ReduceMean": { [.result(try $0.reduce(.mean, $1))] },
     "ReduceMax": { [.result(try $0.reduce(.max, $1))] },
+    "ReduceSum": { [.result(try $0.total($1))] },
     "Resize": { [.result(try $0.resize($1))] },
     "Upsample": { [.result(try $0.upsample($1))] },
     "Pad": { [.result(try $0.pad($1))] },
@@ -163,7 +164,23 @@ extension Importer {
     try add(operation, [try call.map(0)], for: call.step)
   }
 
-  mutating func reduce(_ kind: Reduce.Kind, _ call: Call) throws -> Result {
+  /// The mean times how many there are.
+  mutating func total(_ call: Call) throws -> Result {
+    let input = try call.result(0)
+    let mean = try reduce(.mean, call, part: "mean")
+    let counts = zip(input.shapes, mean.shapes).map {
+      (elementCount($0) ?? 0) / (elementCount($1) ?? 1)
+    }
+    guard zip(counts, isAlive).allSatisfy({ $0 == counts[0] || !$1 }) else {
+      throw call.failure("sums as many values as the image's size says; export for one size")
+    }
+    let count = try constant(
+      Known([], .floats([Float(counts[0])])), rank: mean.rank, "\(call.step.name)/count",
+      for: call.step)
+    return try add(.arithmetic(.multiply), [mean, count], for: call.step)
+  }
+
+  mutating func reduce(_ kind: Reduce.Kind, _ call: Call, part: String? = nil) throws -> Result {
     let input = try call.result(0)
     guard let axes = try call.axes(input: 1), !axes.isEmpty else {
       throw call.failure("reduces all axes, that of the images of a batch too")
@@ -171,6 +188,7 @@ extension Importer {
     let places = try axes.map { try call.axis($0, of: input) }
     let keepsAxes = try call.step.int("keepdims") ?? 1 != 0
     return try add(
-      .reduce(Reduce(kind, axes: places.sorted(), keepsAxes: keepsAxes)), [input], for: call.step)
+      .reduce(Reduce(kind, axes: places.sorted(), keepsAxes: keepsAxes)), [input], for: call.step,
+      part: part)
   }
 }

@@ -61,7 +61,7 @@ struct Importer {
   private var constants: [ConstantUse: Result] = [:]
   private var nodeNames = Names([Graph.image])
   private var tensorNames = Names()
-  private(set) var notes = ImportNotes()
+  var notes = ImportNotes()
   private var budget: ElementBudget
 
   private struct ParameterUse: Hashable {
@@ -317,7 +317,6 @@ struct Importer {
     let given = (known.origin?.name ?? input).split(separator: "/").joined(separator: ".")
     let name = nodeNames.unused(tensorNames.unused(given))
     tensors[name] = PlainTensor(shape: shape, values: known.floats)
-    if known.count > 1 { notes.count(isLearned ? .learnedConstant : .fixedConstant, of: name) }
     let constant = Graphs.Operation.constant(
       Constant(value: name, shape: shape, isLearned: isLearned))
     do {
@@ -333,7 +332,6 @@ struct Importer {
     return result
   }
 
-  mutating func note(_ kind: ImportNotes.Kind, of name: String) { notes.count(kind, of: name) }
 }
 
 extension Known {
@@ -398,6 +396,16 @@ struct ImportNotes {
   }
 
   mutating func add(_ note: String) { others.append(note) }
+
+  /// The operands that a graph has as nodes of their own, other than single numbers.
+  mutating func addOperands(of graph: Graph) {
+    for node in graph.nodes {
+      guard case .constant(let constant) = node.operation,
+        constant.shape.contains(where: { $0 > 1 })
+      else { continue }
+      count(constant.isLearned ? .learnedConstant : .fixedConstant, of: constant.value)
+    }
+  }
 
   var texts: [String] {
     others + (renamed.isEmpty ? [] : ["without a PyTorch name in the file: " + renamed.listed()])

@@ -69,6 +69,7 @@ extension ExchangedNetwork {
     _ = try graph.shapes(for: probes[0].image)
     let used = Set(graph.parameters.map(\.name) + graph.buffers.map(\.name))
     tensors = fusion.tensors.filter { used.contains($0.key) }
+    if ownInput == nil { importer.notes.addOperands(of: graph) }
     notes = importer.notes.texts
     if input == nil, ownInput == nil {
       notes.append(

@@ -55,7 +55,7 @@ extension Importer {
       throw call.failure("its bias is \(bias.shape)")
     }
     if bias.origin == nil, bias.isFilled(with: 0) {
-      note(.zeroBias, of: call.step.name)
+      notes.count(.zeroBias, of: call.step.name)
       return nil
     }
     return parameter(bias.reshaped([bias.count]), as: "bias \(fanIn)", "bias", for: call.step)
