@@ -1,9 +1,8 @@
 // Small ONNX files, written node by node; networks with reproducible tensors; random numbers.
 
+import Exchange
 import Foundation
 import Graphs
-
-@testable import Exchange
 
 /// An ONNX file in the making: one image in, what `outputs` names out.
 struct SmallModel {

@@ -1,10 +1,9 @@
 // Damaged and hostile files: each gives a network or an error. A trap, a hang or gigabytes would end the tests.
 
+import Exchange
 import Foundation
 import Graphs
 import Testing
-
-@testable import Exchange
 
 struct HostileFileTests {
   /// One of every kind of folding and of shape arithmetic, in few bytes.

@@ -1,10 +1,9 @@
 // What single ONNX operations and habits of exporters become, on files written by the test.
 
+import Exchange
 import Foundation
 import Graphs
 import Testing
-
-@testable import Exchange
 
 struct ImportTests {
   // MARK: Parameters

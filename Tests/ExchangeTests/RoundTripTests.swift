@@ -1,10 +1,9 @@
 // What is written to ONNX comes back as it was: the graph, the input's description, every bit of the tensors.
 
+import Exchange
 import Foundation
 import Graphs
 import Testing
-
-@testable import Exchange
 
 struct RoundTripTests {
   private func expectSame(_ network: ExchangedNetwork, sparse: Bool = false) throws {
