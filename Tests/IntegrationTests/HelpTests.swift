@@ -9,7 +9,7 @@ import Testing
       (.prepareData, "scenes --help"), (.prepareData, "nyuv2 --help"),
       (.prepareData, "cityscapes --help"), (.prepareData, "taskonomy --help"),
       (.prepareData, "check --help"),
-      (.evaluate, "model --help"), (.evaluate, "compare --help"),
+      (.evaluate, "model --help"), (.evaluate, "compare --help"), (.evaluate, "predict --help"),
     ]
 
   @Test("--help says what a tool does, with an example", arguments: commands)

@@ -1,4 +1,4 @@
-// Runs the five tools as a user does: in a folder, with arguments, to their exit status and output.
+// Runs the tools as a user does: in a folder, with arguments, to their exit status and output.
 
 import Foundation
 
@@ -9,6 +9,7 @@ enum Tool: String, CaseIterable, Sendable, CustomStringConvertible {
   case mergeMasks = "merge-masks"
   case sparseTrain = "sparse-train"
   case evaluate
+  case convertModel = "convert-model"
 
   /// Where the tools lie: in DISPARSE_BIN, or where `swift build -c release` puts them.
   static let folder =

@@ -52,6 +52,23 @@ import Testing
     ),
     (.evaluate, "compare one.h5", "give at least two metrics files"),
     (
+      .evaluate, "predict --model m.h5 a/x.png b/x.png --pictures out -o p.h5",
+      "--pictures: two of the images are called x"
+    ),
+    (.convertModel, "net.tflite -o m.h5", "net.tflite: its name must end in .h5, .onnx"),
+    (.convertModel, "net.onnx -o net.pth", "one of them must be a model.h5"),
+    (.convertModel, "w.pth -o m.h5", "w.pth holds weights alone; --like names a model"),
+    (.convertModel, "m.h5 --heads a=b -o n.onnx", "--heads goes with an ONNX file to read"),
+    (.convertModel, "m.h5 --sparse -o w.pth", "--sparse goes with an ONNX file to write"),
+    (.convertModel, "n.onnx --heads seg -o m.h5", "'seg' is invalid for '--heads"),
+    (.convertModel, "n.onnx --input-mean 1,2 -o m.h5", "'1,2' is invalid for '--input-mean"),
+    (.convertModel, "w.pth --like m.h5 --rename a -o m2.h5", "'a' is invalid for '--rename"),
+    (.sparseTrain, train + " --steps 1 --architecture vgg", "--architecture vgg: there are"),
+    (
+      .sparseTrain, train + " --steps 1 --architecture unet --stages 1,1,1,1",
+      "--stages is no setting of unet"
+    ),
+    (
       .evaluate, "compare one.h5 two.h5 --report ./two.h5",
       "--report ./two.h5: is one of the metrics files"
     ),
