@@ -12,7 +12,7 @@ struct CheckCommand: ParsableCommand {
     abstract: "Say what a data set holds, or what is wrong with it.",
     usage: "prepare-data check [--verify] dataset.h5",
     discussion: """
-      Reads every image and target. --verify takes any of the five kinds of file and compares its \
+      Reads every image and target. --verify takes any file of these tools and compares its \
       content with the digest it carries.
       """,
     version: version)
