@@ -93,6 +93,11 @@ public final class ScoresFile: Sendable {
     return scores
   }
 
+  /// Throws as ``read(ofTask:layers:into:)`` for what shapes and sizes tell, before memory is set aside.
+  public func check(ofTask task: String, layers: [(name: String, shape: [Int])]) throws {
+    _ = try datasets(ofTask: task, layers: layers)
+  }
+
   /// A task's datasets, which are those of the layers, once all shapes and sizes have been checked: what
   /// the architecture claims is no reason to set memory aside.
   private func datasets(ofTask task: String, layers: [(name: String, shape: [Int])]) throws

@@ -122,10 +122,14 @@ struct MergeMasks: ParsableCommand {
     }
     let settings = MergeSettings(
       arbiter: arbiter, distribution: distribution, minimumLayerDensity: minLayerDensity)
+    let layers = network.tasks.indices.map { task in
+      network.layers(ofTask: task).map { (name: $0.name, shape: $0.shape) }
+    }
+    for (task, layers) in zip(network.tasks, layers) {
+      try file.check(ofTask: task, layers: layers)
+    }
     func taskScores(_ task: Int, _ scores: inout [Float]) throws {
-      try file.read(
-        ofTask: network.tasks[task],
-        layers: network.layers(ofTask: task).map { ($0.name, $0.shape) }, into: &scores)
+      try file.read(ofTask: network.tasks[task], layers: layers[task], into: &scores)
     }
     let results: [MergedMasks]
     do {
