@@ -1,4 +1,5 @@
-// The layers of a network as people speak of them: the backbone's stages, and each task's head.
+// The layers of a network as people speak of them: the backbone's stages, and each task's head. Of
+// scene-net their names tell; of other networks the modules' names, and which tasks have a say.
 
 import Artifacts
 
@@ -20,7 +21,10 @@ package struct LayerGroup: Equatable {
 }
 
 extension LayerTable.Row {
-  var isBackbone: Bool { name.hasPrefix("backbone.") }
+  /// Whether several tasks share it.
+  var isBackbone: Bool {
+    name.hasPrefix("backbone.") || taskDensities.count(where: \.isFinite) > 1
+  }
 
   /// Whether it projects a residual block's input, beside the main path.
   var isProjection: Bool { name.hasPrefix("backbone.ds.") }
@@ -39,8 +43,11 @@ extension LayerTable.Row {
 
   /// The task whose head the layer is in, counted from 0: `task1_fc1_c0.conv1.weight` is the first's.
   fileprivate var headTask: Int? {
-    guard name.hasPrefix("task") else { return nil }
-    return Int(name.dropFirst(4).prefix { $0.isNumber }).map { $0 - 1 }
+    if name.hasPrefix("task"), let task = Int(name.dropFirst(4).prefix { $0.isNumber }) {
+      return task - 1
+    }
+    let owners = taskDensities.indices.filter { taskDensities[$0].isFinite }
+    return taskDensities.count > 1 && owners.count == 1 ? owners.first : nil
   }
 
   fileprivate func group(_ tasks: [String]) -> (name: String, task: Int?) {
@@ -52,7 +59,10 @@ extension LayerTable.Row {
       return ("stage \(stage &+ 1)", nil)
     }
     if isProjection { return ("proj.", nil) }
-    return (isBackbone ? "stem" : "other", nil)
+    // The module: encoder, layer1, features.
+    let module = parts.first == "backbone" ? parts.dropFirst().first : parts.first
+    let isStem = parts.count <= 3 && parts.first == "backbone"
+    return (isStem ? "stem" : module.map(String.init) ?? "other", nil)
   }
 }
 

@@ -87,7 +87,9 @@ struct PredictCommand: ParsableCommand {
     progress.finish()
     try writer.finish()
     let sizes = shapes.map { "\($0.task) \($0.shape.map(String.init).joined(separator: "×"))" }
-    common.say("\(output.output): \(images.count) \(images.count == 1 ? "picture" : "pictures"); \(sizes.joined(separator: ", "))")
+    common.say(
+      "\(output.output): \(images.count) \(images.count == 1 ? "picture" : "pictures"); \(sizes.joined(separator: ", "))"
+    )
   }
 
   private func shapes(_ predictor: Predictor, _ image: PNGFile) throws

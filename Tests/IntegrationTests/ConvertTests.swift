@@ -175,26 +175,35 @@ private func png(height: Int, width: Int, value: UInt8) -> Data {
     (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * UInt32($0))) }
   }
   func crc(_ data: [UInt8]) -> UInt32 {
-    ~data.reduce(~UInt32(0)) { sum, byte in
-      (0..<8).reduce(sum ^ UInt32(byte)) { sum, _ in
-        sum & 1 == 1 ? (sum >> 1) ^ 0xEDB8_8320 : sum >> 1
+    var sum: UInt32 = ~0
+    for byte in data {
+      sum ^= UInt32(byte)
+      for _ in 0..<8 {
+        let isOdd = sum & 1 == 1
+        sum >>= 1
+        if isOdd { sum ^= 0xEDB8_8320 }
       }
     }
+    return ~sum
   }
   func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
     let named = Array(name.utf8) + data
     return bytes(UInt32(data.count)) + named + bytes(crc(named))
   }
-  let rows = [UInt8]((0..<height).flatMap { _ in [0] + [UInt8](repeating: value, count: width) })
+  let row = [0] + [UInt8](repeating: value, count: width)
+  let rows = [[UInt8]](repeating: row, count: height).flatMap { $0 }
   let (low, high) = (UInt8(rows.count & 255), UInt8(rows.count >> 8))
   var (a, b): (UInt32, UInt32) = (1, 0)
   for byte in rows {
     a = (a + UInt32(byte)) % 65521
     b = (b + a) % 65521
   }
-  let stored = [0x78, 1, 1, low, high, ~low, ~high] + rows + bytes(b << 16 | a)
-  return Data(
-    [0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10]
-      + chunk("IHDR", bytes(UInt32(width)) + bytes(UInt32(height)) + [8, 0, 0, 0, 0])
-      + chunk("IDAT", stored) + chunk("IEND", []))
+  let start: [UInt8] = [0x78, 1, 1, low, high, ~low, ~high]
+  var header = bytes(UInt32(width)) + bytes(UInt32(height))
+  header += [8, 0, 0, 0, 0]
+  var file: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 13, 10, 26, 10]
+  file += chunk("IHDR", header)
+  file += chunk("IDAT", start + rows + bytes(b << 16 | a))
+  file += chunk("IEND", [])
+  return Data(file)
 }

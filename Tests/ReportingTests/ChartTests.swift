@@ -117,10 +117,28 @@ import Testing
     #expect(
       groups.map(\.name)
         == [
-          "stem", "stage 1", "stage 2", "proj.", "seg", "depth", "task 9", "other",
+          "stem", "stage 1", "stage 2", "proj.", "seg", "depth", "task 9", "task",
+          "elsewhere",
         ])
-    #expect(groups.map(\.task) == [nil, nil, nil, nil, 0, 1, 8, nil])
-    #expect(groups.map(\.rows.count) == [1, 2, 1, 1, 1, 1, 1, 2])
+    #expect(groups.map(\.task) == [nil, nil, nil, nil, 0, 1, 8, nil, nil])
+    #expect(groups.map(\.rows.count) == [1, 2, 1, 1, 1, 1, 1, 1, 1])
+  }
+
+  @Test("Layers of other networks fall into modules, and are a task's when it alone has a say")
+  func groupsOfOtherNetworks() {
+    let layers: [(name: String, densities: [Double])] = [
+      ("encoder.0", [0.1, 0.2]), ("encoder.1", [0.1, 0.2]), ("decoder.0", [0.3, 0.4]),
+      ("heads.seg", [0.5, .nan]), ("heads.depth", [.nan, 0.5]),
+    ]
+    let table = LayerTable(
+      tasks: ["seg", "depth"],
+      rows: layers.map {
+        .init(name: $0.name + ".weight", weights: 1, kept: 1, taskDensities: $0.densities)
+      })
+    let groups = table.groups(["seg", "depth"])
+    #expect(groups.map(\.name) == ["encoder", "decoder", "seg", "depth"])
+    #expect(groups.map(\.task) == [nil, nil, 0, 1])
+    #expect(groups.map(\.rows.count) == [2, 1, 1, 1])
   }
 
   @Test("Text from a file is never a gnuplot command or markup")
