@@ -85,7 +85,7 @@ func widened(_ half: UInt16) -> Float {
 }
 
 /// float32 as files store it.
-func littleEndianBytes(_ values: [Float]) -> Data {
+package func littleEndianBytes(_ values: [Float]) -> Data {
   values.withUnsafeBytes { bytes in
     #if _endian(little)
       Data(bytes)

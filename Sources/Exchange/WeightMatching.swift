@@ -27,7 +27,7 @@ public struct RenameRule: Equatable, Sendable {
   }
 
   /// The new name; nil where the rule does not fit.
-  func applied(to name: String) -> String? {
+  public func applied(to name: String) -> String? {
     if from.isEmpty { return to.isEmpty ? name : "\(to).\(name)" }
     if name == from { return to.isEmpty ? nil : to }
     guard name.hasPrefix(from + ".") else { return nil }

@@ -192,3 +192,7 @@ extension Importer {
       part: part)
   }
 }
+
+/// The names of ONNX's operations that are read, in order.
+package let readONNXOperations: [String] = Set(Importer.conversions.keys).union(Folding.operations)
+  .sorted()

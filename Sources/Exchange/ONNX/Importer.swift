@@ -123,7 +123,7 @@ struct Importer {
     guard let conversion = Self.conversions[step.operation] else {
       throw step.failure(
         "this operation is none of those that are read: "
-          + Set(Self.conversions.keys).union(Folding.operations).sorted().joined(separator: ", "))
+          + readONNXOperations.joined(separator: ", "))
     }
     return try conversion(&self, Call(step: step, inputs: inputs, probes: probes.count))
   }
