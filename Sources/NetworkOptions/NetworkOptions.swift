@@ -70,10 +70,7 @@ public struct ArchitectureOptions: ParsableArguments {
     help: "Residual blocks per stage of a scene-net (3,4,6,3 is ResNet-34).")
   public var stages: IntegerList?
 
-  @Option(
-    help: """
-      Under the heads of a deeplab: \(ResNet.allCases.map(\.rawValue).joined(separator: ", ")).
-      """)
+  @Option(help: "What is under the heads of a deeplab (default: resnet-50).")
   public var backbone: ResNet?
 
   @Option(
