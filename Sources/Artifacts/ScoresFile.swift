@@ -180,17 +180,11 @@ public final class ScoresWriter {
     _ = try root.createGroup("scores")
   }
 
-  /// - Parameters:
-  ///   - loss: the task's mean loss over the batches; nil when none was needed.
-  ///   - nextScores: the scores of one layer after the other, then nil.
-  public func write(
-    task: String, loss: Double?, _ nextScores: () throws -> NamedArray?
-  ) throws {
-    // What scoring freed; the scores of all tasks are too many to find pages elsewhere.
-    File.returnFreedMemory()
+  /// - Parameter loss: the task's mean loss over the batches; nil when none was needed.
+  public func write(task: String, loss: Double?, _ scores: [NamedArray]) throws {
     let group = try writer.root.createGroup("scores/" + task)
     if let loss { try group.setAttribute("loss", loss) }
-    while let array = try nextScores() {
+    for array in scores {
       try writer.write("scores/\(task)/\(array.name)", array.values, shape: array.shape)
     }
   }

@@ -36,8 +36,4 @@ static inline haddr_t chdf5_no_address(void) { return HADDR_UNDEF; }
 int memfd_create(const char *name, unsigned flags);
 static inline int chdf5_memory_file(void) { return memfd_create("hdf5", 1u); }
 
-// glibc hides malloc_trim from Swift too.
-int malloc_trim(size_t pad);
-static inline void chdf5_return_freed_memory(void) { malloc_trim(0); }
-
 #endif

@@ -4,7 +4,7 @@ import Dispatch
 import Synchronization
 
 /// Makes results 0, 1, 2, … ahead of their use, on a number of threads, and hands them out in order.
-public final class OrderedWork<Value: Sendable> {
+package final class OrderedWork<Value: Sendable> {
   private let queues: [DispatchQueue]
   private let make: @Sendable (Int) throws -> Value
   private var upcoming: ArraySlice<Upcoming<Value>> = []
@@ -16,7 +16,7 @@ public final class OrderedWork<Value: Sendable> {
   ///   - range: the numbers of the results.
   ///   - threads: made at the same time.
   ///   - ahead: made before they are asked for, at least 1.
-  public init(
+  package init(
     _ range: Range<Int>, threads: Int, ahead: Int, _ make: @escaping @Sendable (Int) throws -> Value
   ) {
     queues = (0..<threads).map { DispatchQueue(label: "ordered work \($0)") }
@@ -33,7 +33,7 @@ public final class OrderedWork<Value: Sendable> {
   }
 
   /// The next result; nil after the last one.
-  public func value() throws -> Value? {
+  package func value() throws -> Value? {
     guard let first = upcoming.popFirst() else { return nil }
     let value = try first.value()
     fill()

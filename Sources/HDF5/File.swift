@@ -108,10 +108,6 @@ public final class File: Sendable {
     try handle.close()
   }
 
-  /// Returns memory that was freed to the kernel, which holds what is written in such pages until it is on
-  /// the disk. Others cost several times the writing where a virtual machine asks its host for them.
-  public static func returnFreedMemory() { chdf5_return_freed_memory() }
-
   /// Closes a file and gives its lock back. libhdf5 leaves that to the end of the descriptor, which
   /// a program that was started meanwhile inherits, and with it the lock.
   private static func closeAndUnlock(_ id: hid_t) -> herr_t {

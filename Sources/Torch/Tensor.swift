@@ -100,47 +100,8 @@ public final class Tensor {
     guard dtype == T.dtype else { throw TorchError("tensor is \(dtype), not \(T.dtype)") }
     let count = self.count
     return try [T](unsafeUninitializedCapacity: count) { buffer, initialized in
-      if let values = channelsLastValues, let floats = buffer as? UnsafeMutableBufferPointer<Float>
-      {
-        copyRowMajor(values, to: floats)
-      } else {
-        try check(ct_copy_to_host(raw, buffer.baseAddress, count * MemoryLayout<T>.stride))
-      }
+      try check(ct_copy_to_host(raw, buffer.baseAddress, count * MemoryLayout<T>.stride))
       initialized = count
-    }
-  }
-
-  /// The memory of N×C×H×W float32 values that lie on the CPU with channels innermost, else nil.
-  private var channelsLastValues: UnsafePointer<Float>? {
-    guard ct_dimensions(raw) == 4, dtype == .float32, device == .cpu else { return nil }
-    var values: UnsafePointer<Float>?
-    guard let error = ct_channels_last_data(&values, raw) else { return values }
-    ct_free_text(error)
-    return nil
-  }
-
-  /// Turns channels-last values to row-major ones, a few pixels at a time, so that what is read of each
-  /// stays in the cache for the next channels. On one core, as callers copy several tensors at a time.
-  private func copyRowMajor(
-    _ values: UnsafePointer<Float>, to out: UnsafeMutableBufferPointer<Float>
-  ) {
-    let (channels, pixels) = (shape[1], shape[2] * shape[3])
-    guard pixels > 1, channels > 1, let out = out.baseAddress else {
-      _ = out.update(fromContentsOf: UnsafeBufferPointer(start: values, count: count))
-      return
-    }
-    let pixelsAtOnce = 16
-    for image in stride(from: 0, to: count, by: channels * pixels) {
-      for first in stride(from: 0, to: pixels, by: pixelsAtOnce) {
-        let last = min(first + pixelsAtOnce, pixels)
-        for channel in 0..<channels {
-          var source = image + first * channels + channel
-          for target in image + channel * pixels + first..<image + channel * pixels + last {
-            out[target] = values[source]
-            source &+= channels
-          }
-        }
-      }
     }
   }
 

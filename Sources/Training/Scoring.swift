@@ -44,14 +44,6 @@ public struct TaskScores {
   public var scores: [NamedArray] {
     get throws { try tensors.map { try NamedArray($0.name, $0.tensor) } }
   }
-
-  /// The same one by one, each copied on another thread while the one before is in use.
-  public func inTurn() -> OrderedWork<NamedArray> {
-    nonisolated(unsafe) let tensors = tensors
-    return OrderedWork(0..<tensors.count, threads: 1, ahead: 1) {
-      try NamedArray(tensors[$0].name, tensors[$0].tensor)
-    }
-  }
 }
 
 /// How to score.

@@ -107,9 +107,7 @@ struct ScoreImportance: ParsableCommand {
       scores = try scoreImportance(of: start.network, settings: settings)
     }
     progress.finish()
-    for task in scores {
-      try writer.write(task: task.task, loss: task.loss, task.inTurn().value)
-    }
+    for task in scores { try writer.write(task: task.task, loss: task.loss, task.scores) }
     try writer.finish()
     common.say(summary(scores, batches: settings.batches, seconds: progress.seconds))
   }

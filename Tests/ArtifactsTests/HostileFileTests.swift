@@ -53,8 +53,7 @@ import Testing
         ScoresHeader(
           criterion: "static", joint: false, batches: 1, batchSize: 1, architecture: "{}",
           modelDigest: "abc", seed: 1), provenance: someProvenance)
-      var arrays = [weights][...]
-      try writer.write(task: "seg", loss: 1) { arrays.popFirst() }
+      try writer.write(task: "seg", loss: 1, [weights])
       try writer.finish()
     case .masks:
       let slices = [MaskSlice(mask)]

@@ -19,8 +19,7 @@ import Testing
     _ path: String, _ arrays: [NamedArray], provenance: Provenance = someProvenance
   ) throws {
     let writer = try ScoresWriter(path, header(), provenance: provenance)
-    var arrays = arrays[...]
-    try writer.write(task: "seg", loss: 2.5) { arrays.popFirst() }
+    try writer.write(task: "seg", loss: 2.5, arrays)
     try writer.finish()
   }
 
