@@ -42,12 +42,14 @@ import Testing
     var kills = 0
     var checkpoints = 0
     var random = SeededRandom(17)
+    // From the very beginning to a little more than a checkpoint later; longer where the machine has
+    // become so busy that no checkpoint is reached.
+    var longest = duration / 5
     while kills < 20 {
       let child = try Child(
         Tool.sparseTrain.path, training.split(separator: " ").map(String.init) + ["--resume"],
         in: folder.path, environment: ["SOURCE_DATE_EPOCH": "\(Experiment.epoch)"])
-      // From the very beginning to a little more than a checkpoint later.
-      Thread.sleep(forTimeInterval: .random(in: 0...duration / 5, using: &random))
+      Thread.sleep(forTimeInterval: .random(in: 0...longest, using: &random))
       kill(child.pid, SIGKILL)
       let status = child.wait()
       if status != 137 {
@@ -62,6 +64,8 @@ import Testing
       if try folder.contents().contains("out-checkpoint.h5") {
         checkpoints += 1
         #expect(try folder.open("out-checkpoint.h5").contains("state"))
+      } else {
+        longest *= 1.1
       }
     }
     #expect(checkpoints > 0)
