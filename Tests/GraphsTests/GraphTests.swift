@@ -2,6 +2,7 @@
 
 import Foundation
 import Graphs
+import TestSupport
 import Testing
 
 @Suite struct GraphTests {
@@ -158,5 +159,45 @@ import Testing
     #expect(calm.graph.nodes[0].operation == .dropout(Dropout(probability: 0.1)))
     #expect(try calm.hasSameParameters(as: Architecture(graph)))
     #expect(try Architecture(graph).with(dropout: nil) == Architecture(graph))
+  }
+
+  @Test func damagedJSONIsAGraphOrAnError() throws {
+    var random = SeededRandom(11)
+    let extremes = [
+      "0", "-1", "1", "65536", "16777217", "9223372036854775807", "-9223372036854775808", "1e308",
+      "[]", "\"x\"", "null", "true",
+    ]
+    var graphs = 0
+    for operation in Self.everyOperation {
+      let json = try Architecture(Graph.of([Graph.Node("a", operation, [Graph.image])], ("t", "a")))
+        .json
+      let numbers = json.ranges(of: #/-?[0-9]+(\.[0-9]+)?/#)
+      for round in 0..<400 {
+        var damaged = json
+        if round % 2 == 0, let range = numbers.randomElement(using: &random) {
+          damaged.replaceSubrange(range, with: extremes.randomElement(using: &random) ?? "")
+        } else {
+          var bytes = Array(json.utf8)
+          bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(
+            in: 32...126, using: &random)
+          damaged = String(decoding: bytes, as: UTF8.self)
+        }
+        do {
+          let graph = try Architecture(json: damaged).graph
+          graphs += 1
+          for size in [Extent(1), Extent(32, 48)] {
+            _ = try graph.predictionShapes(for: size)
+            _ = try graph.uses(for: size)
+          }
+          let masks = graph.prunable.filter { $0.count < 1 << 20 }.map {
+            ($0.name, [UInt8](repeating: 1, count: $0.count)[...])
+          }
+          _ = try graph.tasksWithoutPath(Dictionary(uniqueKeysWithValues: masks))
+        } catch is ArchitectureError {
+        } catch is GraphError {
+        }
+      }
+    }
+    #expect(graphs > 1000)
   }
 }
