@@ -120,6 +120,14 @@ extension NetworkBuilder {
     return settings
   }
 
+  /// - Throws: ``GraphError`` for channels of the stem or of a head that no network can have.
+  func check(width: Int, headWidth: Int) throws {
+    guard (1...4096).contains(width) else { throw GraphError("width \(width) is not in 1...4096") }
+    guard (1...65536).contains(headWidth) else {
+      throw GraphError("head width \(headWidth) is not in 1...65536")
+    }
+  }
+
   /// - Throws: ``GraphError`` for heads that no network can have.
   func checkHeads() throws {
     func require(_ condition: Bool, _ reason: String) throws {

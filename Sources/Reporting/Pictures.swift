@@ -9,12 +9,23 @@ package struct PictureSize: Equatable, Sendable {
   package let width: Int
   package let height: Int
 
-  package init(width: Int, height: Int) { (self.width, self.height) = (width, height) }
+  /// Every so many pixels are shown, each way.
+  private let step: Int
+
+  package init(width: Int, height: Int) {
+    (self.width, self.height) = (width, height)
+    step = max(1, (width + Self.widest - 1) / Self.widest)
+  }
+
+  /// Of a picture that shows every pixel.
+  init(wholeOfWidth width: Int, height: Int) {
+    (self.width, self.height) = (width, height)
+    step = 1
+  }
 
   /// Pixels of the widest picture.
   package static let widest = 320
 
-  private var step: Int { max(1, (width + Self.widest - 1) / Self.widest) }
   package var shownWidth: Int { (width + step - 1) / step }
   package var shownHeight: Int { (height + step - 1) / step }
 
@@ -91,15 +102,8 @@ extension Picture {
   ) throws {
     let decoded = try task.decoded(
       Tensor(values, shape: [1] + shape).resizedNearest(height: height, width: width))
-    let range = ValueRange(of: decoded[...])
-    let channels = task.targetChannels
     self.init(
-      width: width, height: height,
-      pixels: (0..<height * width).flatMap { pixel -> [UInt8] in
-        let values = decoded[channels * pixel..<channels * (pixel + 1)]
-        guard values.allSatisfy(\.isFinite) else { return [0, 0, 0, 0] }
-        let colour = task.colour(of: values, in: range)
-        return [colour.red, colour.green, colour.blue, 255]
-      })
+      map: decoded[...], of: task, in: ValueRange(of: decoded[...]),
+      PictureSize(wholeOfWidth: width, height: height))
   }
 }

@@ -72,7 +72,7 @@ extension Trainer {
       dynamic = try settings.dynamic.map {
         try DynamicMasks(masks, of: network, $0, targetDensities: state.targetDensities)
       }
-      try network.checkMasks(masks)
+      try network.graph.check(masks)
     } catch let error as NetworkError {
       throw reader.error("/masks/\(error.name)", error.reason)
     } catch let error as SparsityError {

@@ -92,11 +92,12 @@ public func evaluate(
       },
       confusion: metrics[index].confusion.map { (task.channels, $0) }, classNames: task.classNames)
   }
+  let kept = try keptWeights(network.graph, file)
   let size = try networkSize(
-    network.graph, file, Extent(info.height, info.width))
+    network.graph, file, kept: kept, Extent(info.height, info.width))
   return Metrics(
     split: settings.split, images: info.count, size: size,
-    tasks: results, layers: try layers(network.graph, file),
+    tasks: results, layers: try layers(network.graph, file, kept: kept),
     samples: collector.samples(info), history: try file.history(tasks: tasks.names))
 }
 
@@ -159,23 +160,18 @@ private struct SampleCollector {
 ///
 /// - Throws: ``ArtifactError`` for a mask of what is no layer, or of another shape than its layer.
 private func keptWeights(_ graph: Graph, _ file: ModelFile) throws -> [String: Int] {
-  let shapes = Dictionary(graph.prunable.map { ($0.name, $0.shape) }) { first, _ in first }
-  return try file.model.masks.reduce(into: [:]) { kept, mask in
-    guard let shape = shapes[mask.name] else {
-      throw file.reader.error("/masks/\(mask.name)", "not a prunable weight of the network")
-    }
-    guard mask.shape == shape else {
-      throw file.reader.error(
-        "/masks/\(mask.name)",
-        "expected shape \(Format.shape(shape)), found \(Format.shape(mask.shape))")
-    }
+  do {
+    try graph.check(file.model.masks)
+  } catch let error as NetworkError {
+    throw file.reader.error("/masks/\(error.name)", error.reason)
+  }
+  return file.model.masks.reduce(into: [:]) { kept, mask in
     kept[mask.name] = mask.values.reduce(0) { $0 + Int($1) }
   }
 }
 
 /// What the model keeps of each layer, with what the file tells of the tasks' choice.
-private func layers(_ graph: Graph, _ file: ModelFile) throws -> LayerTable {
-  let kept = try keptWeights(graph, file)
+private func layers(_ graph: Graph, _ file: ModelFile, kept: [String: Int]) throws -> LayerTable {
   let chosen = try file.reader.readLayersIfAny()
   let rows = (chosen?.rows ?? []).map { ($0.name, $0) }
   let byName = Dictionary(rows) { first, _ in first }
@@ -192,8 +188,9 @@ private func layers(_ graph: Graph, _ file: ModelFile) throws -> LayerTable {
 }
 
 /// Of all parameters, and of the multiply-adds of one image; two operations each.
-private func networkSize(_ graph: Graph, _ file: ModelFile, _ image: Extent) throws -> NetworkSize {
-  let kept = try keptWeights(graph, file)
+private func networkSize(
+  _ graph: Graph, _ file: ModelFile, kept: [String: Int], _ image: Extent
+) throws -> NetworkSize {
   var size = (parameters: 0, kept: 0, prunable: 0, pruned: 0)
   var flops = (dense: 0.0, sparse: 0.0)
   let uses = try graph.uses(for: image)

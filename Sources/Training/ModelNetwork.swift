@@ -114,16 +114,18 @@ extension Network {
   ///
   /// - Throws: ``NetworkError`` for a mask of no weight, or of another shape than its weight.
   public func setMasks(_ masks: [Mask]) throws {
-    try checkMasks(masks)
+    try graph.check(masks)
     let byName = Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0) })
     for weight in prunable {
       try weight.setMask(
         byName[weight.name].map { try Tensor($0.values, shape: $0.shape) })
     }
   }
+}
 
-  /// - Throws: as ``setMasks(_:)``, which it leaves undone.
-  func checkMasks(_ masks: [Mask]) throws {
+extension Graph {
+  /// - Throws: ``NetworkError`` for a mask of no weight, or of another shape than its weight.
+  func check(_ masks: [Mask]) throws {
     let shapes = Dictionary(uniqueKeysWithValues: prunable.map { ($0.name, $0.shape) })
     for mask in masks {
       guard let shape = shapes[mask.name] else {

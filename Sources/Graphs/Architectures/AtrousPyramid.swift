@@ -1,13 +1,27 @@
 // The DeepLabV3 head (Chen et al. 2017): atrous spatial pyramid pooling, with torchvision's names.
 
 extension GraphMaker {
+  /// Adds a head for each task, called heads.TASK.
+  mutating func atrousPyramids(
+    _ heads: [Head], _ features: String, from inputs: Int, width: Int, rates: [Int],
+    dropout probability: Double
+  ) -> [Graph.Output] {
+    heads.map { head in
+      Graph.Output(
+        task: head.task,
+        node: atrousPyramid(
+          "heads.\(head.task)", features, from: inputs, width: width, rates: rates,
+          dropout: probability, to: head.channels))
+    }
+  }
+
   /// Adds a head to features; its parameters are `name`.0.convs…, `name`.0.project…, `name`.1 … `name`.4.
   ///
   /// - Parameters:
   ///   - inputs: channels of the features.
   ///   - width: channels inside the head (256 as published).
   ///   - rates: dilations of the 3×3 branches (12, 24, 36 at output stride 8).
-  mutating func atrousPyramid(
+  private mutating func atrousPyramid(
     _ name: String, _ features: String, from inputs: Int, width: Int, rates: [Int],
     dropout probability: Double, to channels: Int
   ) -> String {
@@ -52,7 +66,11 @@ struct OutputStride {
   private var stride = 1
   private(set) var dilation = 1
 
-  init(most: Int, reached: Int) {
+  /// - Throws: ``GraphError`` for a stride that is not offered.
+  init(most: Int, reached: Int) throws {
+    guard [8, 16].contains(most) else {
+      throw GraphError("output stride \(most) is not 8 or 16")
+    }
     self.most = most
     stride = reached
   }

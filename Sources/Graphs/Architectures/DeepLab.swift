@@ -62,24 +62,14 @@ extension DeepLab: NetworkBuilder {
   public static let name = "deeplab"
 
   public func graph() throws -> Graph {
-    guard (1...4096).contains(width) else { throw GraphError("width \(width) is not in 1...4096") }
-    guard (1...65536).contains(headWidth) else {
-      throw GraphError("head width \(headWidth) is not in 1...65536")
-    }
-    guard [8, 16].contains(outputStride) else {
-      throw GraphError("output stride \(outputStride) is not 8 or 16")
-    }
+    try check(width: width, headWidth: headWidth)
+    var reduction = try OutputStride(most: outputStride, reached: 4)
     try checkHeads()
     var maker = GraphMaker()
-    var reduction = OutputStride(most: outputStride, reached: 4)
     let features = resNet(&maker, "backbone", &reduction)
-    let outputs = heads.map { head in
-      Graph.Output(
-        task: head.task,
-        node: maker.atrousPyramid(
-          "heads.\(head.task)", features, from: 8 * width * backbone.expansion, width: headWidth,
-          rates: reduction.rates, dropout: dropout, to: head.channels))
-    }
+    let outputs = maker.atrousPyramids(
+      heads, features, from: 8 * width * backbone.expansion, width: headWidth,
+      rates: reduction.rates, dropout: dropout)
     return try Graph(
       input: input, nodes: maker.nodes, outputs: outputs, initialValues: maker.initialValues)
   }

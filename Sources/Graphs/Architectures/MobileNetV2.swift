@@ -43,16 +43,10 @@ extension MobileNetV2: NetworkBuilder {
   ]
 
   public func graph() throws -> Graph {
-    guard (1...4096).contains(width) else { throw GraphError("width \(width) is not in 1...4096") }
-    guard (1...65536).contains(headWidth) else {
-      throw GraphError("head width \(headWidth) is not in 1...65536")
-    }
-    guard [8, 16].contains(outputStride) else {
-      throw GraphError("output stride \(outputStride) is not 8 or 16")
-    }
+    try check(width: width, headWidth: headWidth)
+    var reduction = try OutputStride(most: outputStride, reached: 2)
     try checkHeads()
     var maker = GraphMaker()
-    var reduction = OutputStride(most: outputStride, reached: 2)
     var channels = scaled(32)
     var x = layer(
       &maker, "backbone.features.0", Graph.image, from: 3, to: channels, kernel: 3, stride: 2)
@@ -69,13 +63,8 @@ extension MobileNetV2: NetworkBuilder {
         index += 1
       }
     }
-    let outputs = heads.map { head in
-      Graph.Output(
-        task: head.task,
-        node: maker.atrousPyramid(
-          "heads.\(head.task)", x, from: channels, width: headWidth, rates: reduction.rates,
-          dropout: dropout, to: head.channels))
-    }
+    let outputs = maker.atrousPyramids(
+      heads, x, from: channels, width: headWidth, rates: reduction.rates, dropout: dropout)
     return try Graph(
       input: input, nodes: maker.nodes, outputs: outputs, initialValues: maker.initialValues)
   }

@@ -55,8 +55,7 @@ extension SceneNet: NetworkBuilder {
     try require(
       stages.count == 4 && stages.allSatisfy { (1...1000).contains($0) },
       "needs 4 stages of at least 1 block, found \(stages)")
-    try require((1...4096).contains(width), "width \(width) is not in 1...4096")
-    try require((1...65536).contains(headWidth), "head width \(headWidth) is not in 1...65536")
+    try check(width: width, headWidth: headWidth)
     try checkHeads()
   }
 
