@@ -1,0 +1,1 @@
+const ConvolutionKernels convolution_kernels = {};
