@@ -18,6 +18,8 @@ INLINE Vector load(const float *at) { return *reinterpret_cast<const UnalignedVe
 INLINE void store(float *at, Vector value) { *reinterpret_cast<UnalignedVector *>(at) = value; }
 INLINE Vector broadcast(float value) { return value - Vector{}; }
 INLINE Vector larger(Vector a, Vector b) { return a > b ? a : b; }
+// NaN stays NaN, so that a training run that diverged is seen.
+INLINE Vector rectified(Vector a) { return a < Vector{} ? Vector{} : a; }
 INLINE float sum(Vector value) {
   float total = 0;
   for (int lane = 0; lane < LANES; lane++) total += value[lane];

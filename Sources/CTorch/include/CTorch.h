@@ -100,6 +100,22 @@ CError ct_conv_transpose2d(CTensor **out, const CTensor *input, const CTensor *w
                            CPair dilation, int64_t groups);
 CError ct_linear(CTensor **out, const CTensor *input, const CTensor *weight, const CTensor *bias);
 
+// Convolutions under a mask; a linear layer is one with a 1×1 kernel. `shape` is out × in / groups ×
+// height × width; the mask, uint8 of that shape, may be NULL, which keeps all. Weights are the kept
+// ones, row-major. Results lie batch innermost.
+typedef struct CSparseConvolution CSparseConvolution;
+CError ct_sparse_convolution(CSparseConvolution **out, const int64_t *shape, CPair stride,
+                             CPair padding, CPair dilation, int64_t groups, const CTensor *mask);
+void ct_release_sparse_convolution(CSparseConvolution *convolution);
+bool ct_is_dense(const CSparseConvolution *convolution);  // whether it multiplies all weights
+CError ct_sparse_convolve(CTensor **out, const CTensor *input, const CTensor *weights,
+                          const CTensor *bias, const CSparseConvolution *convolution);
+// Without gradients: the sums times scale, plus shift, plus residual (each may be NULL), rectified.
+CError ct_sparse_convolve_finished(CTensor **out, const CTensor *input, const CTensor *weights,
+                                   const CTensor *scale, const CTensor *shift,
+                                   const CTensor *residual, bool rectify,
+                                   const CSparseConvolution *convolution);
+
 // Normalisation. Weight and bias may be NULL.
 CError ct_batch_norm(CTensor **out, const CTensor *input, const CTensor *weight,
                      const CTensor *bias, CTensor *running_mean, CTensor *running_var,
