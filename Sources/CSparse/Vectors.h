@@ -13,6 +13,7 @@ typedef int32_t IntVector __attribute__((vector_size(4 * LANES)));
 typedef int32_t UnalignedIntVector __attribute__((vector_size(4 * LANES), aligned(4)));
 
 #define INLINE static inline __attribute__((always_inline))
+#define INLINE_MEMBER inline __attribute__((always_inline))
 
 INLINE Vector load(const float *at) { return *reinterpret_cast<const UnalignedVector *>(at); }
 INLINE void store(float *at, Vector value) { *reinterpret_cast<UnalignedVector *>(at) = value; }

@@ -71,6 +71,14 @@ inline std::array<int64_t, 2> pair_of(CPair pair) {
   return {pair.height, pair.width};
 }
 
+// Throws where a dilated window would step over all of a side of `size` pixels.
+void check_dilated_windows(int64_t size, int64_t windows, int64_t kernel, int64_t stride,
+                           int64_t padding, int64_t dilation);
+// The scales of a resized N x C x H x W, (height, width), as libtorch takes them; throws where they
+// do not belong to the sizes.
+std::array<std::optional<double>, 2> scales_of(const at::Tensor &input, CPair size,
+                                               const double *scales);
+
 inline std::optional<at::Tensor> optional_tensor(const CTensor *tensor) {
   return tensor == nullptr ? std::nullopt : std::optional<at::Tensor>(tensor->value);
 }

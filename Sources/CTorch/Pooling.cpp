@@ -8,8 +8,8 @@
 #include "Border.h"
 
 // libtorch's gradient is written beside the picture where a dilated window steps over all of it.
-static void check_dilated_windows(int64_t size, int64_t windows, int64_t kernel, int64_t stride,
-                                  int64_t padding, int64_t dilation) {
+void check_dilated_windows(int64_t size, int64_t windows, int64_t kernel, int64_t stride,
+                           int64_t padding, int64_t dilation) {
   for (int64_t window = 0; window < windows; window++) {
     const int64_t start = window * stride - padding;
     const int64_t steps = start < 0 ? (-start + dilation - 1) / dilation : 0;

@@ -7,8 +7,8 @@
 
 // libtorch multiplies places by 1 / scale and reads there, so a scale that does not belong to the
 // sizes would read elsewhere.
-static std::array<std::optional<double>, 2> scales_of(const at::Tensor &input, CPair size,
-                                                      const double *scales) {
+std::array<std::optional<double>, 2> scales_of(const at::Tensor &input, CPair size,
+                                               const double *scales) {
   if (scales == nullptr) return {};
   TORCH_CHECK(input.dim() == 4, "expected N x C x H x W, found the shape ", input.sizes());
   for (size_t i : {0, 1}) {

@@ -44,11 +44,6 @@ at::Tensor arranged(const Convolution &convolution, CSPass pass, const at::Tenso
   return result;
 }
 
-at::Tensor empty_batch_innermost(int64_t n, int64_t c, int64_t h, int64_t w,
-                                 const at::Tensor &like) {
-  return at::empty({c, h, w, n}, like.options()).permute({3, 0, 1, 2});
-}
-
 const float *data_or_null(const std::optional<at::Tensor> &tensor) {
   return tensor.has_value() && tensor->defined() ? tensor->const_data_ptr<float>() : nullptr;
 }
@@ -60,7 +55,7 @@ at::Tensor forward_pass(const Convolution &convolution, const at::Tensor &input,
   at::Tensor output = empty_batch_innermost(
       maps.images, convolution.geometry.outputs,
       cs_convolution_output_height(convolution.kernels, maps.height),
-      cs_convolution_output_width(convolution.kernels, maps.width), input);
+      cs_convolution_output_width(convolution.kernels, maps.width));
   const at::Tensor values = arranged(convolution, cs_forward, weights);
   const float *from = input.const_data_ptr<float>(), *value = values.const_data_ptr<float>();
   float *to = output.mutable_data_ptr<float>();
@@ -73,7 +68,7 @@ at::Tensor forward_pass(const Convolution &convolution, const at::Tensor &input,
 at::Tensor input_gradient(const Convolution &convolution, const CSMaps &maps,
                           const at::Tensor &weights, const at::Tensor &gradient) {
   at::Tensor result = empty_batch_innermost(maps.images, convolution.geometry.inputs, maps.height,
-                                            maps.width, gradient);
+                                            maps.width);
   const at::Tensor values = arranged(convolution, cs_input_gradient, weights);
   const float *from = gradient.const_data_ptr<float>(), *value = values.const_data_ptr<float>();
   float *to = result.mutable_data_ptr<float>();

@@ -4,6 +4,13 @@
 
 namespace {
 #include "Convolution.h"
+#include "Planes.h"
+// What works on planes.
+#include "Dropout.h"
+#include "Normalization.h"
+#include "Pooling.h"
+#include "Resizing.h"
 }
 
-const Kernels KERNELS = {convolution_kernels};
+const Kernels KERNELS = {convolution_kernels, normalization_kernels, pooling_kernels, dropout_kernels,
+                         resizing_kernels};

@@ -91,6 +91,101 @@ void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMa
                                     int64_t piece);
 void cs_convolution_collect(const CSConvolution *convolution, const float *sums, float *gradient);
 
+// What follows works on the channels first ... last - 1 and on nothing else, so ranges of channels
+// may be worked on side by side, and the results do not depend on how the channels are divided.
+
+// Batch normalisation (Ioffe & Szegedy 2015), with what often follows it:
+// output = rectified((input - mean) / sqrt(variance + epsilon) * weight + bias + residual).
+typedef struct {
+  int64_t plane;  // values per channel, H * W * N
+  bool training;  // statistics of the batch, not given ones
+  bool rectify;   // whether negative results become 0
+  double epsilon;
+  const float *input;
+  const float *weight;    // per channel; NULL stands for 1
+  const float *bias;      // per channel; NULL stands for 0
+  const float *residual;  // like the input; NULL stands for 0
+  double *mean;           // per channel: written in training, else read
+  double *variance;       // per channel, biased: written in training, else read
+} CSBatchNorm;
+
+void cs_batch_norm(const CSBatchNorm *norm, float *output, int64_t first, int64_t last);
+
+// `norm` is that of the forward pass, with the statistics that it wrote.
+typedef struct {
+  const float *output;           // of the forward pass; read where a residual was rectified
+  const float *output_gradient;
+  float *input_gradient;
+  float *residual_gradient;      // written where a residual was rectified, else not looked at
+  float *weight_gradient;        // per channel
+  float *bias_gradient;          // per channel
+} CSBatchNormGradient;
+
+void cs_batch_norm_gradient(const CSBatchNorm *norm, const CSBatchNormGradient *gradient,
+                            int64_t first, int64_t last);
+
+// Windows that step over a picture.
+typedef struct {
+  int64_t batch, height, width, output_height, output_width;
+  int64_t kernel_height, kernel_width;
+  int64_t stride_height, stride_width;
+  int64_t padding_height, padding_width;
+  int64_t dilation_height, dilation_width;  // averages look at no dilation
+  bool counts_padding;                      // averages: padding is among the values of a window
+} CSWindows;
+
+// The largest value of each window, and the number (row by row) of the first tap that has it: at
+// most 65536 taps. `taps` may be NULL. A window without any value gives minus infinity.
+void cs_max_pool(const CSWindows *windows, const float *input, float *output, uint16_t *taps,
+                 int64_t first, int64_t last);
+void cs_max_pool_gradient(const CSWindows *windows, const float *output_gradient,
+                          const uint16_t *taps, float *input_gradient, int64_t first, int64_t last);
+void cs_average_pool(const CSWindows *windows, const float *input, float *output, int64_t first,
+                     int64_t last);
+void cs_average_pool_gradient(const CSWindows *windows, const float *output_gradient,
+                              float *input_gradient, int64_t first, int64_t last);
+
+// The mean of each image's channel, C×N, of `pixels` values.
+void cs_global_mean(int64_t batch, int64_t pixels, const float *input, float *output, int64_t first,
+                    int64_t last);
+void cs_global_mean_gradient(int64_t batch, int64_t pixels, const float *output_gradient,
+                             float *input_gradient, int64_t first, int64_t last);
+
+// Dropout. A value's random number is that of its place in N×C×H×W order (SplitMix64), and it is
+// dropped where the number is below `dropped`, a share of 2^32; others are multiplied by `scale`.
+typedef struct {
+  int64_t batch, channels, pixels;
+  uint64_t stream, dropped;
+  float scale;
+  bool rectify;  // negative values become 0 before
+} CSDropout;
+
+void cs_dropout(const CSDropout *dropout, const float *input, float *output, int64_t first,
+                int64_t last);
+// The input's gradient where dropout rectified: scale * output_gradient where output > 0, else 0.
+// Dropout alone is its own gradient.
+void cs_rectified_gradient(int64_t plane, float scale, const float *output,
+                           const float *output_gradient, float *input_gradient, int64_t first,
+                           int64_t last);
+
+// Where a row or column of a resized picture comes from, and with what weights.
+typedef struct {
+  int64_t first, second;
+  float first_weight, second_weight;
+} CSBlend;
+
+// Both ways of resizing: `first` and `second` never fall from one row or column to the next.
+typedef struct {
+  int64_t batch, height, width, output_height, output_width;
+  const CSBlend *rows;     // output_height of them
+  const CSBlend *columns;  // output_width of them
+} CSResizing;
+
+void cs_resize(const CSResizing *resizing, const float *input, float *output, int64_t first,
+               int64_t last);
+void cs_resize_gradient(const CSResizing *resizing, const float *output_gradient,
+                        float *input_gradient, int64_t first, int64_t last);
+
 #ifdef __cplusplus
 }
 #endif

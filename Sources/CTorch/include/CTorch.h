@@ -150,6 +150,26 @@ CError ct_upsample_nearest(CTensor **out, const CTensor *input, CPair size, cons
 CError ct_upsample_bilinear(CTensor **out, const CTensor *input, CPair size, bool align_corners,
                             const double *scales);
 
+// The sparse engine's operations: N x C x H x W, float32 on the CPU, however it lies in memory. What
+// they return lies batch innermost there, C x H x W x N. Parameters are as above; `rectify` replaces
+// negative values by 0: after the residual's sum, but before dropout.
+CError ct_batch_innermost(CTensor **out, const CTensor *input);
+CError ct_planes_batch_norm(CTensor **out, const CTensor *input, const CTensor *weight,
+                            const CTensor *bias, CTensor *running_mean, CTensor *running_var,
+                            const CTensor *residual, bool rectify, bool training, double momentum,
+                            double epsilon);
+CError ct_planes_max_pool2d(CTensor **out, const CTensor *input, CPair kernel, CPair stride,
+                            CPair padding, CPair dilation, bool ceil_mode);
+CError ct_planes_average_pool2d(CTensor **out, const CTensor *input, CPair kernel, CPair stride,
+                                CPair padding, bool ceil_mode, bool counts_padding);
+CError ct_planes_global_mean(CTensor **out, const CTensor *input);
+CError ct_planes_dropout(CTensor **out, const CTensor *input, bool rectify, double probability,
+                         uint64_t stream);
+CError ct_planes_upsample_nearest(CTensor **out, const CTensor *input, CPair size,
+                                  const double *scales);
+CError ct_planes_upsample_bilinear(CTensor **out, const CTensor *input, CPair size,
+                                   bool align_corners, const double *scales);
+
 // Losses. logits N×C×H×W, target int64 N×H×W; pixels of the class `ignore` do not count;
 // `reduce_mean` chooses the (weighted) mean over the sum.
 CError ct_cross_entropy(CTensor **out, const CTensor *logits, const CTensor *target,
