@@ -45,13 +45,14 @@ struct Entry {
 
 int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Blocks of a tile that stays near the processor, with several weights of each output.
+// Rows that are unfolded together: a tile of them stays in the caches near the processor, larger
+// where weights are few, so that each output has several in a block.
 int64_t block_rows(double density, bool is_dense) {
-  const int64_t width = widest_tile * kernels().convolution.lanes;
-  const int64_t fitting = (is_dense ? 32 << 10 : 64 << 10) / (4 * width);
-  if (is_dense) return fitting;
-  const int64_t wanted = density > 0 ? static_cast<int64_t>(12 / density) : fitting;
-  return std::clamp<int64_t>(wanted, fitting, 4 * fitting);
+  const int64_t row_bytes = 4 * widest_tile * kernels().convolution.lanes;
+  if (is_dense) return (32 << 10) / row_bytes;
+  const int64_t fitting = (24 << 10) / row_bytes;
+  const double wanted = 16 / std::max(density, 1e-3);
+  return std::clamp(static_cast<int64_t>(wanted), fitting, 4 * fitting);
 }
 
 void split_into_blocks(Product &product, int64_t most) {
