@@ -73,6 +73,10 @@ typedef enum { ct_constant = 0, ct_reflect = 1, ct_replicate = 2 } CPadding;
 // `before` is top and left, `after` bottom and right; only ct_constant has a use for `value`.
 CError ct_pad(CTensor **out, const CTensor *tensor, CPair before, CPair after, CPadding mode,
               double value);
+// The values that a uint8 mask of the tensor's shape keeps, as a vector in row-major order; and back,
+// with zeros between, channels last where there are four dimensions.
+CError ct_gather_kept(CTensor **out, const CTensor *tensor, const CTensor *mask);
+CError ct_scatter_kept(CTensor **out, const CTensor *kept, const CTensor *mask);
 
 // Arithmetic, with broadcasting.
 CError ct_add(CTensor **out, const CTensor *a, const CTensor *b);
