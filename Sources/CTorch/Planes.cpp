@@ -46,9 +46,8 @@ static const float *data_of(const at::Tensor &tensor) {
   return tensor.defined() ? tensor.const_data_ptr<float>() : nullptr;
 }
 
-// One value per channel, row after row; undefined stays undefined.
+// One value per channel, one after the other.
 static at::Tensor per_channel(const at::Tensor &values, int64_t channels) {
-  if (!values.defined()) return values;
   TORCH_CHECK(values.is_cpu() && values.scalar_type() == at::kFloat && values.dim() == 1 &&
                   values.size(0) == channels,
               "batch-norm of ", channels, " channels with values of the shape ", values.sizes());
@@ -58,7 +57,7 @@ static at::Tensor per_channel(const at::Tensor &values, int64_t channels) {
 namespace {
 
 struct NormOptions {
-  bool rectify, training;
+  bool rectify, training, has_residual;
   double epsilon;
 };
 
@@ -82,17 +81,18 @@ struct BatchNorm : Function<BatchNorm> {
   }
 
   static at::Tensor forward(AutogradContext *context, const at::Tensor &given_input,
-                            const at::Tensor &given_weight, const at::Tensor &given_bias,
-                            const at::Tensor &given_residual, const at::Tensor &statistics,
-                            NormOptions options) {
+                            const std::optional<at::Tensor> &given_weight,
+                            const std::optional<at::Tensor> &given_bias,
+                            const std::optional<at::Tensor> &given_residual,
+                            const at::Tensor &statistics, NormOptions options) {
     const at::Tensor input = batch_innermost(given_input);
-    const at::Tensor weight = per_channel(given_weight, input.size(1));
-    const at::Tensor bias = per_channel(given_bias, input.size(1));
-    at::Tensor residual;
-    if (given_residual.defined()) {
-      TORCH_CHECK(given_residual.sizes() == input.sizes(), "a residual of the shape ",
-                  given_residual.sizes(), " for an input of the shape ", input.sizes());
-      residual = batch_innermost(given_residual);
+    at::Tensor weight, bias, residual;
+    if (given_weight) weight = per_channel(*given_weight, input.size(1));
+    if (given_bias) bias = per_channel(*given_bias, input.size(1));
+    if (given_residual) {
+      TORCH_CHECK(given_residual->sizes() == input.sizes(), "a residual of the shape ",
+                  given_residual->sizes(), " for an input of the shape ", input.sizes());
+      residual = batch_innermost(*given_residual);
     }
     at::Tensor output = empty_batch_innermost_like(input);
     const CSBatchNorm norm = kernel(options, input, weight, bias, residual, statistics);
@@ -100,7 +100,7 @@ struct BatchNorm : Function<BatchNorm> {
       cs_batch_norm(&norm, output.mutable_data_ptr<float>(), first, last);
     });
     // Where a residual was rectified, the output says what came through.
-    const bool keeps_output = residual.defined() && options.rectify;
+    const bool keeps_output = options.has_residual && options.rectify;
     context->save_for_backward(
         {input, weight, bias, keeps_output ? output : at::Tensor(), statistics});
     keep(context, options);
@@ -115,8 +115,8 @@ struct BatchNorm : Function<BatchNorm> {
     at::Tensor weight_gradient = at::empty({input.size(1)}, at::kFloat);
     at::Tensor bias_gradient = at::empty({input.size(1)}, at::kFloat);
     // The output stands for the residual, of which only the presence counts now.
-    const CSBatchNorm norm =
-        kernel(kept<NormOptions>(context), input, saved[1], saved[2], output, saved[4]);
+    const auto options = kept<NormOptions>(context);
+    const CSBatchNorm norm = kernel(options, input, saved[1], saved[2], output, saved[4]);
     at::Tensor residual_gradient =
         output.defined() ? empty_batch_innermost_like(input) : output_gradient;
     CSBatchNormGradient gradient{};
@@ -130,16 +130,18 @@ struct BatchNorm : Function<BatchNorm> {
     parallel_channels(input, [&](int64_t first, int64_t last) {
       cs_batch_norm_gradient(&norm, &gradient, first, last);
     });
-    return {input_gradient, weight_gradient, bias_gradient, residual_gradient, at::Tensor(),
-            at::Tensor()};
+    // Nothing for what was not given.
+    const at::Tensor nothing;
+    return {input_gradient,
+            saved[1].defined() ? weight_gradient : nothing,
+            saved[2].defined() ? bias_gradient : nothing,
+            options.has_residual ? residual_gradient : nothing,
+            nothing,
+            nothing};
   }
 };
 
 }  // namespace
-
-static at::Tensor value_or_undefined(const CTensor *tensor) {
-  return tensor == nullptr ? at::Tensor() : tensor->value;
-}
 
 CError ct_planes_batch_norm(CTensor **out, const CTensor *input, const CTensor *weight,
                             const CTensor *bias, CTensor *running_mean, CTensor *running_var,
@@ -159,9 +161,9 @@ CError ct_planes_batch_norm(CTensor **out, const CTensor *input, const CTensor *
       statistics[0].copy_(mean);
       statistics[1].copy_(variance);
     }
-    at::Tensor result = BatchNorm::apply(x, value_or_undefined(weight), value_or_undefined(bias),
-                                         value_or_undefined(residual), statistics,
-                                         NormOptions{rectify, training, epsilon});
+    at::Tensor result = BatchNorm::apply(x, optional_tensor(weight), optional_tensor(bias),
+                                         optional_tensor(residual), statistics,
+                                         NormOptions{rectify, training, residual != nullptr, epsilon});
     if (training) {
       c10::AutoGradMode no_grad(false);
       const double unbiased = static_cast<double>(plane) / static_cast<double>(plane - 1);

@@ -1,17 +1,7 @@
 // Pooling over windows, and over all of a picture.
 
-typedef uint16_t TapVector __attribute__((vector_size(2 * LANES)));
-
-INLINE IntVector load_taps(const uint16_t *at, int64_t count) {
-  TapVector taps{};
-  std::memcpy(&taps, at, count < LANES ? size_t(count) * sizeof(*at) : sizeof(taps));
-  return __builtin_convertvector(taps, IntVector);
-}
-
-INLINE void store_taps(uint16_t *at, IntVector value, int64_t count) {
-  const TapVector taps = __builtin_convertvector(value, TapVector);
-  std::memcpy(at, &taps, count < LANES ? size_t(count) * sizeof(*at) : sizeof(taps));
-}
+typedef int32_t WideIntVector __attribute__((vector_size(16 * LANES)));
+typedef uint16_t TapVector __attribute__((vector_size(8 * LANES)));
 
 // A row of a picture with its padding, where columns a stride apart are neighbours: so a tap of the
 // windows finds its values for all columns of the output one after the other.
@@ -23,7 +13,7 @@ struct SpreadRows {
   explicit SpreadRows(const CSWindows &windows) : windows(windows) {
     reach = windows.output_width +
             (windows.kernel_width - 1) * windows.dilation_width / windows.stride_width;
-    length = windows.stride_width * reach * windows.batch + LANES;
+    length = windows.stride_width * reach * windows.batch + wide;
   }
 
   // Where a tap finds its value for the output's first column.
@@ -32,33 +22,50 @@ struct SpreadRows {
     return (column % windows.stride_width * reach + column / windows.stride_width) * windows.batch;
   }
 
-  // The row's columns as they lie here, with their place; false for what is no longer in the row.
-  template <typename Body>
-  INLINE_MEMBER void each_column(Body body) const {
-    for (int64_t part = 0; part < windows.stride_width; part++)
-      for (int64_t i = 0; i < reach; i++) {
-        const int64_t column = i * windows.stride_width + part - windows.padding_width;
-        if (column >= 0 && column < windows.width)
-          body((part * reach + i) * windows.batch, column * windows.batch);
-      }
-  }
-
   // `spread` holds the padding's value wherever the picture does not reach.
   void spread(const float *row, float *spread) const {
-    each_column([&](int64_t to, int64_t from) { copy(row + from, spread + to); });
+    each_part([&](int64_t in_spread, int64_t in_row, int64_t columns) {
+      copy(row + in_row, windows.stride_width * windows.batch, spread + in_spread, windows.batch,
+           columns);
+    });
   }
 
-  // Each column of the row is written; those that no window has seen become 0.
+  // The other way. Columns that no window sees become 0.
   void gather(const float *spread, float *row) const {
     std::memset(row, 0, size_t(windows.width * windows.batch) * sizeof(float));
-    each_column([&](int64_t from, int64_t to) { copy(spread + from, row + to); });
+    each_part([&](int64_t in_spread, int64_t in_row, int64_t columns) {
+      copy(spread + in_spread, windows.batch, row + in_row, windows.stride_width * windows.batch,
+           columns);
+    });
   }
 
  private:
-  INLINE_MEMBER void copy(const float *from, float *to) const {
-    int64_t i = 0;
-    for (; i + 4 <= windows.batch; i += 4) std::memcpy(to + i, from + i, 4 * sizeof(float));
-    for (; i < windows.batch; i++) to[i] = from[i];
+  // Where the picture's columns of a part begin here and in the row, and how many they are.
+  template <typename Body>
+  INLINE_MEMBER void each_part(Body body) const {
+    const int64_t stride = windows.stride_width;
+    for (int64_t part = 0; part < stride; part++) {
+      const int64_t before = std::max<int64_t>(0, windows.padding_width - part);
+      const int64_t first = (before + stride - 1) / stride;
+      const int64_t column = first * stride + part - windows.padding_width;
+      const int64_t columns =
+          std::min(reach - first, (windows.width - column + stride - 1) / stride);
+      body((part * reach + first) * windows.batch, column * windows.batch, columns);
+    }
+  }
+
+  // Columns that lie `from_step` values apart to where they lie `to_step` apart.
+  INLINE_MEMBER void copy(const float *from, int64_t from_step, float *to, int64_t to_step,
+                          int64_t columns) const {
+    if (from_step == to_step) {
+      if (columns > 0) std::memcpy(to, from, size_t(columns * to_step) * sizeof(float));
+      return;
+    }
+    for (; columns > 0; columns--, from += from_step, to += to_step) {
+      int64_t i = 0;
+      for (; i + 4 <= windows.batch; i += 4) std::memcpy(to + i, from + i, 4 * sizeof(float));
+      for (; i < windows.batch; i++) to[i] = from[i];
+    }
   }
 };
 
@@ -109,18 +116,21 @@ static void max_pool_of(const CSWindows &windows, const float *input, float *out
     for (int64_t y = 0; y < windows.output_height; y++) {
       const std::vector<Tap> &all = rows.of(input + channel * plane, y);
       const int64_t start = (channel * windows.output_height + y) * row;
-      for (int64_t i = 0; i < row; i += LANES) {
-        Vector best = broadcast(lowest);
-        IntVector winner{};
+      for (int64_t i = 0; i < row; i += wide) {
+        WideVector best = lowest - WideVector{};
+        WideIntVector winner{};
         for (const Tap &tap : all) {
-          const Vector value = load(tap.values + i);
+          const WideVector value = load_up_to<WideVector>(tap.values + i, wide);
           // The first of equal values, and not-a-number before any.
-          const IntVector is_better = (value > best) | (value != value);
+          const WideIntVector is_better = (value > best) | (value != value);
           best = is_better ? value : best;
-          if (keeps_taps) winner = is_better ? tap.number - IntVector{} : winner;
+          if (keeps_taps) winner = is_better ? tap.number - WideIntVector{} : winner;
         }
         store_up_to(output + start + i, best, row - i);
-        if (keeps_taps) store_taps(taps + start + i, winner, row - i);
+        if (!keeps_taps) continue;
+        const TapVector numbers = __builtin_convertvector(winner, TapVector);
+        std::memcpy(taps + start + i, &numbers,
+                    size_t(std::min(row - i, wide)) * sizeof(uint16_t));
       }
     }
 }
@@ -129,47 +139,6 @@ static void max_pool(const CSWindows *windows, const float *input, float *output
                      int64_t first, int64_t last) {
   (taps == nullptr ? max_pool_of<false> : max_pool_of<true>)(*windows, input, output, taps, first,
                                                              last);
-}
-
-// Each row of the input collects what the windows that reach it have for it: `share` says what the
-// tap with a number gets of the output's gradient at i, of which `count` values are left.
-template <typename Share>
-static void pool_gradient(const CSWindows &windows, float *input_gradient, int64_t first,
-                          int64_t last, Share share) {
-  const SpreadRows rows(windows);
-  const int64_t width = windows.width * windows.batch;
-  const int64_t output_width = windows.output_width * windows.batch;
-  std::vector<float> sums(static_cast<size_t>(rows.length));
-  for (int64_t channel = first; channel < last; channel++)
-    for (int64_t y = 0; y < windows.height; y++) {
-      std::fill(sums.begin(), sums.end(), 0.f);
-      for (int64_t i = 0; i < windows.kernel_height; i++) {
-        const int64_t above = y + windows.padding_height - i * windows.dilation_height;
-        const int64_t output_row = above / windows.stride_height;
-        if (above < 0 || above % windows.stride_height != 0 ||
-            output_row >= windows.output_height)
-          continue;
-        for (int64_t j = 0; j < windows.kernel_width; j++) {
-          float *tap = sums.data() + rows.offset(j);
-          for (int64_t x = 0; x < output_width; x += LANES)
-            store(tap + x, load(tap + x) + share(int32_t(i * windows.kernel_width + j), channel,
-                                                 output_row, x, output_width - x));
-        }
-      }
-      rows.gather(sums.data(), input_gradient + (channel * windows.height + y) * width);
-    }
-}
-
-static void max_pool_gradient(const CSWindows *windows, const float *output_gradient,
-                              const uint16_t *taps, float *input_gradient, int64_t first,
-                              int64_t last) {
-  const int64_t width = windows->output_width * windows->batch;
-  pool_gradient(*windows, input_gradient, first, last,
-                [&](int32_t number, int64_t channel, int64_t row, int64_t x, int64_t count) {
-                  const int64_t at = (channel * windows->output_height + row) * width + x;
-                  const Vector gradient = load_up_to<Vector>(output_gradient + at, count);
-                  return load_taps(taps + at, count) == number ? gradient : Vector{};
-                });
 }
 
 // 1 / the number of values that a window's mean is over: rows times columns.
@@ -193,8 +162,9 @@ class Shares {
                          windows.padding_width, windows.width);
   }
 
-  INLINE_MEMBER Vector at(int64_t row, int64_t x, int64_t count) const {
-    return load_up_to<Vector>(columns.data() + x, count) * rows[size_t(row)];
+  // Of the values from x on, `count` to the row's end.
+  INLINE_MEMBER WideVector at(int64_t row, int64_t x, int64_t count) const {
+    return load_up_to<WideVector>(columns.data() + x, count) * rows[size_t(row)];
   }
 
  private:
@@ -211,24 +181,74 @@ static void average_pool(const CSWindows *windows, const float *input, float *ou
     for (int64_t y = 0; y < windows->output_height; y++) {
       const std::vector<Tap> &all = rows.of(input + channel * plane, y);
       float *to = output + (channel * windows->output_height + y) * row;
-      for (int64_t i = 0; i < row; i += LANES) {
-        Vector sum{};
-        for (const Tap &tap : all) sum += load(tap.values + i);
+      for (int64_t i = 0; i < row; i += wide) {
+        WideVector sum{};
+        for (const Tap &tap : all) sum += load_up_to<WideVector>(tap.values + i, wide);
         store_up_to(to + i, sum * shares.at(y, i, row - i), row - i);
       }
     }
 }
 
+// Each row of the input collects what the windows that reach it have for it: of the largest value
+// the output's gradient where `taps` says so, of a mean its share.
+template <bool of_largest>
+static void pool_gradient(const CSWindows &windows, const float *output_gradient,
+                          const uint16_t *taps, const Shares *shares, float *input_gradient,
+                          int64_t first, int64_t last) {
+  const SpreadRows rows(windows);
+  const int64_t width = windows.width * windows.batch;
+  const int64_t output_width = windows.output_width * windows.batch;
+  std::vector<float> sums(static_cast<size_t>(rows.length));
+  // A row of the output, and zeros up to the end of its last vector.
+  std::vector<float> gradient(static_cast<size_t>(output_width + wide));
+  std::vector<int32_t> winners(static_cast<size_t>(output_width + wide));
+  for (int64_t channel = first; channel < last; channel++)
+    for (int64_t y = 0; y < windows.height; y++) {
+      std::fill(sums.begin(), sums.end(), 0.f);
+      for (int64_t i = 0; i < windows.kernel_height; i++) {
+        const int64_t above = y + windows.padding_height - i * windows.dilation_height;
+        const int64_t output_row = above / windows.stride_height;
+        if (above < 0 || above % windows.stride_height != 0 ||
+            output_row >= windows.output_height)
+          continue;
+        const int64_t start = (channel * windows.output_height + output_row) * output_width;
+        std::copy_n(output_gradient + start, output_width, gradient.data());
+        if (of_largest)
+          std::copy_n(taps + start, output_width, winners.data());
+        else
+          for (int64_t x = 0; x < output_width; x += wide)
+            store_up_to(gradient.data() + x,
+                        load_up_to<WideVector>(gradient.data() + x, wide) *
+                            shares->at(output_row, x, output_width - x),
+                        wide);
+        for (int64_t j = 0; j < windows.kernel_width; j++) {
+          float *tap = sums.data() + rows.offset(j);
+          const int32_t number = int32_t(i * windows.kernel_width + j);
+          for (int64_t x = 0; x < output_width; x += wide) {
+            WideVector value = load_up_to<WideVector>(gradient.data() + x, wide);
+            if (of_largest) {
+              WideIntVector winner;
+              std::memcpy(&winner, winners.data() + x, sizeof(winner));
+              value = winner == number ? value : WideVector{};
+            }
+            store_up_to(tap + x, load_up_to<WideVector>(tap + x, wide) + value, wide);
+          }
+        }
+      }
+      rows.gather(sums.data(), input_gradient + (channel * windows.height + y) * width);
+    }
+}
+
+static void max_pool_gradient(const CSWindows *windows, const float *output_gradient,
+                              const uint16_t *taps, float *input_gradient, int64_t first,
+                              int64_t last) {
+  pool_gradient<true>(*windows, output_gradient, taps, nullptr, input_gradient, first, last);
+}
+
 static void average_pool_gradient(const CSWindows *windows, const float *output_gradient,
                                   float *input_gradient, int64_t first, int64_t last) {
-  const int64_t width = windows->output_width * windows->batch;
   const Shares shares(*windows);
-  pool_gradient(*windows, input_gradient, first, last,
-                [&](int32_t, int64_t channel, int64_t row, int64_t x, int64_t count) {
-                  const int64_t at = (channel * windows->output_height + row) * width + x;
-                  return load_up_to<Vector>(output_gradient + at, count) *
-                         shares.at(row, x, count);
-                });
+  pool_gradient<false>(*windows, output_gradient, nullptr, &shares, input_gradient, first, last);
 }
 
 // Images and lanes meet anew every `batch` vectors: so many sums are kept side by side.
