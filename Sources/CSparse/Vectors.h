@@ -6,6 +6,8 @@
 #endif
 
 #pragma clang fp contract(fast)
+// Vectors are passed between functions of one file only, and those are inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
 
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef float UnalignedVector __attribute__((vector_size(4 * LANES), aligned(4)));

@@ -188,8 +188,10 @@ extension Tensor {
     }
   }
 
-  /// - Parameter other: the second input, where the settings name its size.
-  fileprivate func resized(as settings: Resize, like other: Tensor?) throws -> Tensor {
+  /// - Parameters:
+  ///   - other: the second input, where the settings name its size.
+  ///   - inPlanes: whether the sparse engine's kernels do it.
+  func resized(as settings: Resize, like other: Tensor?, inPlanes: Bool = false) throws -> Tensor {
     let old = try Extent(of: self)
     var scales: (Double, Double)?
     let size: Extent
@@ -206,7 +208,9 @@ extension Tensor {
       case .halfPixel: .bilinear(alignsCorners: false)
       case .alignCorners: .bilinear(alignsCorners: true)
       }
-    return try resized(to: Pair(size), by: interpolation, scales: scales)
+    return inPlanes
+      ? try planesResized(to: Pair(size), by: interpolation, scales: scales)
+      : try resized(to: Pair(size), by: interpolation, scales: scales)
   }
 }
 

@@ -186,6 +186,7 @@ CError ct_detach(CTensor **out, const CTensor *tensor);
 CError ct_gradients(CTensor **out, const CTensor *scalar, CTensor *const *inputs, int count,
                     bool retain_graph);
 bool ct_set_grad_enabled(bool enabled);  // of this thread; returns what it was
+bool ct_grad_enabled(void);
 // Arithmetic of this thread: autocast to bfloat16 where that is safe, or float32. The outermost
 // scope's end drops the cached casts; each end brings back what was before.
 typedef struct {
