@@ -162,7 +162,7 @@ extension ModelFile {
 
 extension Network {
   /// An engine of some kind over this network under some masks.
-  func engine(_ kind: EngineKind, masks: [Mask]) throws -> any Engine {
+  public func engine(_ kind: EngineKind, masks: [Mask]) throws -> any Engine {
     // Pruned weights are zeros in files, so the dense engine needs no masks.
     if kind == .sparse { try setMasks(masks) }
     return try kind.engine(for: self)

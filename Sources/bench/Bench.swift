@@ -20,7 +20,7 @@ enum Main {
 }
 
 enum Work: String, ExpressibleByArgument, CaseIterable {
-  case score, train, update, merge, sparsity, load, augment, inflate
+  case infer, score, train, update, merge, sparsity, load, augment, inflate
 }
 
 struct Bench: ParsableCommand {
@@ -32,11 +32,12 @@ struct Bench: ParsableCommand {
 
   @Argument(
     help: """
-      score, train, update (a step that drops and grows), merge (at a keep ratio), sparsity, load \
+      infer (a batch's predictions), score, train, update (a step that drops and grows), merge (at a keep ratio), sparsity, load \
       (a batch from a file), augment (load with augmentation) or inflate (a batch's chunks by libdeflate).
       """)
   var work: Work
   @Option(help: "2 (seg, sn) or 5 tasks.") var tasks = 2
+  @Option(help: "A model.h5 whose network, weights and masks to use.") var model: String?
   @Option(help: "Steps to time, after one to warm up.") var steps = 3
   @Option(help: "Images per batch.") var batchSize = 2
   @Option(help: "Rows and columns of an image.") var size = 160
@@ -52,14 +53,11 @@ struct Bench: ParsableCommand {
     if data == nil { try render(to: rendered) }
     let path = data ?? rendered
     let dataset = try DatasetFile(opening: path)
-    let architecture = try Architecture(
-      SceneNet(
-        stages: [3, 4, 6, 3], width: 64, headWidth: 1024, dropout: 0.5,
-        heads: Head.of(dataset.tasks)))
+    let (network, masks) = try network(for: dataset, on: machine)
     let timer = StepTimer()
     switch work {
+    case .infer: try infer(network, masks, machine, timer)
     case .score, .train, .update:
-      let network = try Network(architecture, seed: 1, on: machine.device)
       let source = try BatchSource(
         dataset, batchSize: batchSize, order: .shuffled, augments: false, crop: nil, seed: 1)
       if work == .score {
@@ -70,9 +68,8 @@ struct Bench: ParsableCommand {
         ) { _ in timer.step() }
       } else {
         let schedule = DropSchedule(every: 1, until: steps + 2, dropRate: 0.5)
-        let masks = masks(of: architecture.graph)
         let kind = try engine.engine.kind(
-          for: architecture.graph, masks: masks, image: Extent(size, size), on: machine)
+          for: network.graph, masks: masks, image: Extent(size, size), on: machine)
         let trainer = try Trainer(
           network, engine: kind, tasks: TaskSet(dataset.tasks), on: source, masks: masks,
           settings: TrainingSettings(
@@ -97,7 +94,7 @@ struct Bench: ParsableCommand {
     case .inflate:
       try inflate(path, timer)
     case .merge, .sparsity:
-      let network = prunableNetwork(of: architecture.graph)
+      let network = prunableNetwork(of: network.graph)
       let scores = try network.tasks.indices.map {
         try Tensor.uniform(
           0, 1, shape: [network.count(ofTask: $0)],
@@ -109,6 +106,39 @@ struct Bench: ParsableCommand {
         _ = try merge(network, MergeSettings(), targets: [target]) { $1 = scores[$0] }
         timer.step()
       }
+    }
+  }
+
+  /// The model's, or the published network with masks at random.
+  private func network(for dataset: DatasetFile, on machine: Machine) throws -> (Network, [Mask]) {
+    if let model {
+      let file = try ModelFile(opening: model)
+      return (try Network(file, on: machine.device), file.model.masks)
+    }
+    let architecture = try Architecture(
+      SceneNet(
+        stages: [3, 4, 6, 3], width: 64, headWidth: 1024, dropout: 0.5,
+        heads: Head.of(dataset.tasks)))
+    return (
+      try Network(architecture, seed: 1, on: machine.device), masks(of: architecture.graph)
+    )
+  }
+
+  private func infer(_ network: Network, _ masks: [Mask], _ machine: Machine, _ timer: StepTimer)
+    throws
+  {
+    let kind = try engine.engine.kind(
+      for: network.graph, masks: masks, image: Extent(size, size), on: machine)
+    let engine = try network.engine(kind, masks: masks)
+    let pixels = (0..<batchSize * size * size * 3).map { UInt8(truncatingIfNeeded: $0 &* 167 >> 3) }
+    let images = try Tensor(pixels, shape: [batchSize, size, size, 3])
+    for _ in 0...steps {
+      _ = try withoutGradients {
+        try withPrecision(machine.precision, on: machine.device) {
+          try engine.predictions(for: network.normalized(images), training: false, using: nil)
+        }.map { try $0.to(.float32).array(of: Float.self) }
+      }
+      timer.step()
     }
   }
 
