@@ -6,8 +6,10 @@ import PackageDescription
 // libtorch: LIBTORCH=/path names one that is already there, else pipeline/setup unpacked one.
 let libtorch = Context.environment["LIBTORCH"] ?? Context.packageDirectory + "/.deps/torch"
 
+// C++20 would import CSparse as a module, which nobody builds for C++.
 let torchHeaders: [CXXSetting] = [
   .unsafeFlags([
+    "-fno-cxx-modules",
     "-isystem", libtorch + "/include", "-isystem", libtorch + "/include/torch/csrc/api/include",
   ])
 ]

@@ -19,13 +19,15 @@ public struct Model: Sendable {
   public var layers: LayerTable?
   /// Each task's kind, in the data set's word, by its name; empty where the model met no data set.
   public var taskKinds: [String: String]
+  /// The engine that trained it, "dense" or "sparse"; nil where it was not trained, or long ago.
+  public var engine: String?
   /// In checkpoints.
   public var state: TrainingState?
 
   public init(
     architecture: String, step: Int, parameters: [NamedArray], buffers: [NamedArray],
     masks: [Mask] = [], history: TrainingHistory? = nil, layers: LayerTable? = nil,
-    taskKinds: [String: String] = [:], state: TrainingState? = nil
+    taskKinds: [String: String] = [:], engine: String? = nil, state: TrainingState? = nil
   ) {
     self.architecture = architecture
     self.step = step
@@ -35,6 +37,7 @@ public struct Model: Sendable {
     self.history = history
     self.layers = layers
     self.taskKinds = taskKinds
+    self.engine = engine
     self.state = state
   }
 }
@@ -51,7 +54,8 @@ public struct TrainingState: Sendable {
   public var position: Int
   /// JSON of the settings that shape the result.
   public var settings: String
-  /// Adam's moments, by parameter.
+  /// Adam's moments, by parameter: in its shape, or of the kept values alone, as a vector in row-major
+  /// order.
   public var firstMoments: [NamedArray]
   public var secondMoments: [NamedArray]
   /// The smallest validation loss so far.
@@ -93,7 +97,8 @@ public final class ModelFile: Sendable {
         !$0.name.hasSuffix("num_batches_tracked")
       },
       masks: root.contains("masks") ? try reader.readMasks("masks") : [],
-      taskKinds: try reader.taskKinds())
+      taskKinds: try reader.taskKinds(),
+      engine: root.hasAttribute("engine") ? try root.attribute("engine") : nil)
   }
 
   /// How the model was trained; nil where the file does not say.
@@ -127,9 +132,24 @@ public final class ModelFile: Sendable {
   }
 
   public static func write(_ path: String, _ model: Model, provenance: Provenance) throws {
+    try write(path, model, parameters: model.parameters.count, provenance: provenance) {
+      model.parameters[$0]
+    }
+  }
+
+  /// Writes a model whose parameters are asked for one at a time, instead of its own.
+  ///
+  /// - Parameters:
+  ///   - count: of the parameters.
+  ///   - parameter: one of them; what it throws leaves no file.
+  public static func write(
+    _ path: String, _ model: Model, parameters count: Int, provenance: Provenance,
+    _ parameter: (Int) throws -> NamedArray
+  ) throws {
     let writer = try ArtifactWriter(path, kind: .model, provenance: provenance)
     try writer.write(architecture: model.architecture)
     try writer.root.setAttribute("step", model.step)
+    if let engine = model.engine { try writer.root.setAttribute("engine", engine) }
     for group in ["parameters", "buffers"] + (model.masks.isEmpty ? [] : ["masks"]) {
       _ = try writer.root.createGroup(group)
     }
@@ -138,7 +158,8 @@ public final class ModelFile: Sendable {
     }
     // Pruned weights are zeros, which deflate makes small; a checkpoint is to be written fast.
     let deflated = model.state == nil ? Set(model.masks.map(\.name)) : []
-    for array in model.parameters {
+    for index in 0..<count {
+      let array = try parameter(index)
       try writer.write(
         "parameters/" + array.name, array.values, shape: array.shape,
         deflated.contains(array.name) ? .sparse : .none)

@@ -14,8 +14,53 @@
 
 #include "CSparse.h"
 
-// Of convolutions and linear layers; see Kernels/Convolution.h.
-struct ConvolutionKernels {};
+// A map that tiles are unfolded from, and the steps between the places of a window.
+struct UnfoldSource {
+  const float *planes;
+  int64_t height, width, images;
+  int64_t stride_y, stride_x;
+};
+
+// Consecutive values of a tile that lie in one row of the map they are computed for.
+struct TilePart {
+  int64_t row, first, count;
+};
+
+// What one row of an unfolded tile is: a channel, seen by one tap of the kernel.
+struct UnfoldedRow {
+  int32_t channel, offset_y, offset_x;
+};
+
+// The kept weights of one output within a block of unfolded rows.
+struct Segment {
+  uint32_t output, first, count;
+};
+
+// Outputs of a panel of the dense product.
+constexpr int panel_rows = 6;
+
+// Of convolutions and linear layers. Tiles are 1, 2, 4 or 8 vectors wide; the kernels for them stand
+// in this order.
+struct ConvolutionKernels {
+  int lanes;
+  // The rows of a tile, each `width` floats, with zeros where the window leaves the map.
+  void (*unfold)(const UnfoldSource &source, const TilePart *parts, int part_count,
+                 const UnfoldedRow *rows, int64_t row_count, int64_t width, float *tile);
+  // sums[output] += Σ value · tile[row]
+  void (*multiply_kept[4])(const float *tile, const Segment *segments, int64_t segment_count,
+                           const uint16_t *rows, const float *values, float *sums);
+  // weights += ⟨gradient[output], tile[row]⟩, of tiles 8 vectors wide
+  void (*sample_kept)(const float *tile, const Segment *segments, int64_t segment_count,
+                      const uint16_t *rows, const float *gradient, float *weights);
+  // The same for all weights: panels have `panel_rows` outputs' weights of each row side by side.
+  void (*multiply_all[4])(const float *tile, int64_t row_count, const float *panels,
+                          int64_t panel_stride, int64_t panel_count, float *sums);
+  void (*sample_all)(const float *tile, int64_t row_count, int64_t vectors, const float *gradient,
+                     int64_t output_count, float *weights, int64_t weight_stride);
+  // output = sums · scale + shift (+ residual), rectified or not.
+  void (*finish)(const float *sums, int64_t count, const float *residual, float scale, float shift,
+                 bool rectify, float *output);
+};
 
 // Of everything between them, as CSparse.h declares it.
 struct NormalizationKernels {

@@ -6,6 +6,8 @@
 #endif
 
 #pragma clang fp contract(fast)
+// Vectors are passed between functions of one file only, and those are inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
 
 typedef float Vector __attribute__((vector_size(4 * LANES)));
 typedef float UnalignedVector __attribute__((vector_size(4 * LANES), aligned(4)));
@@ -19,6 +21,11 @@ INLINE Vector load(const float *at) { return *reinterpret_cast<const UnalignedVe
 INLINE void store(float *at, Vector value) { *reinterpret_cast<UnalignedVector *>(at) = value; }
 INLINE Vector broadcast(float value) { return value - Vector{}; }
 INLINE Vector larger(Vector a, Vector b) { return a > b ? a : b; }
+// NaN stays NaN, so that a training run that diverged is seen.
+template <typename V>
+INLINE V rectified(V a) {
+  return a < V{} ? V{} : a;
+}
 INLINE float sum(Vector value) {
   float total = 0;
   for (int lane = 0; lane < LANES; lane++) total += value[lane];

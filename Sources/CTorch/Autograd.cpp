@@ -34,6 +34,8 @@ bool ct_set_grad_enabled(bool enabled) {
   return before;
 }
 
+bool ct_grad_enabled(void) { return c10::GradMode::is_enabled(); }
+
 static at::DeviceType device_type(CDevice device) {
   return device == ct_cuda ? at::kCUDA : at::kCPU;
 }

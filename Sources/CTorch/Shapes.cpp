@@ -1,11 +1,15 @@
 // Tensors of another shape: reordered, joined, cut, padded.
 
 #include <ATen/ops/cat.h>
+#include <ATen/ops/count_nonzero.h>
 #include <ATen/ops/flatten.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/masked_scatter.h>
+#include <ATen/ops/masked_select.h>
 #include <ATen/ops/pad.h>
 #include <ATen/ops/slice.h>
+#include <ATen/ops/zeros.h>
 
 #include "Border.h"
 
@@ -47,5 +51,31 @@ CError ct_pad(CTensor **out, const CTensor *tensor, CPair before, CPair after, C
     const std::array<int64_t, 4> edges = {left, right, top, bottom};
     if (mode == ct_constant) return at::pad(tensor->value, edges, "constant", value);
     return at::pad(tensor->value, edges, mode == ct_reflect ? "reflect" : "replicate");
+  });
+}
+
+// A mask as libtorch wants it; row-major, which its serial kernels need.
+static at::Tensor row_major_mask(const CTensor *mask) {
+  TORCH_CHECK(mask->value.scalar_type() == at::kByte, "a mask is one byte per element");
+  return mask->value.contiguous().to(at::kBool);
+}
+
+CError ct_gather_kept(CTensor **out, const CTensor *tensor, const CTensor *mask) {
+  return returning(out, [&] {
+    TORCH_CHECK(tensor->value.sizes() == mask->value.sizes(),
+                "a mask is one byte per element");
+    return at::masked_select(tensor->value.contiguous(), row_major_mask(mask));
+  });
+}
+
+CError ct_scatter_kept(CTensor **out, const CTensor *kept, const CTensor *mask) {
+  return returning(out, [&] {
+    const at::Tensor places = row_major_mask(mask);
+    const int64_t count = at::count_nonzero(places).item<int64_t>();
+    TORCH_CHECK(kept->value.dim() == 1 && kept->value.numel() == count, "a mask that keeps ", count,
+                " values is no place for a tensor of shape ", kept->value.sizes());
+    at::Tensor whole = at::masked_scatter(at::zeros(places.sizes(), kept->value.options()), places,
+                                          kept->value);
+    return whole.dim() == 4 ? whole.contiguous(at::MemoryFormat::ChannelsLast) : whole;
   });
 }

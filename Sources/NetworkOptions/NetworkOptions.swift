@@ -29,6 +29,8 @@ public enum PrecisionChoice: String, ExpressibleByArgument, CaseIterable, Sendab
 extension SampleOrder: ExpressibleByArgument {}
 extension PixelSize: ExpressibleByArgument {}
 
+extension EngineChoice: ExpressibleByArgument {}
+
 /// Where a network runs.
 public struct MachineOptions: ParsableArguments {
   @Option(help: "Where the network runs: cpu, cuda or auto.")
@@ -44,8 +46,14 @@ public struct MachineOptions: ParsableArguments {
   public init() {}
 
   /// Settles the process's threads and memory, and says what will be slow.
-  public func prepare(_ common: CommonOptions, _ tool: String) throws -> Machine {
+  ///
+  /// - Parameter engine: that will run the network, where the tool has a choice.
+  public func prepare(
+    _ common: CommonOptions, _ tool: String, engine: EngineChoice = .dense
+  ) throws -> Machine {
     common.warnOfThreads(tool)
+    // The sparse engine calculates in float32 alone.
+    let precision = precision == .auto && engine == .sparse ? .float32 : self.precision
     let machine = try Machine.prepare(
       device: device.rawValue, precision: precision.precision, threads: common.threadCount)
     if precision == .bfloat16, !machine.device.calculatesInBFloat16 {
@@ -56,6 +64,18 @@ public struct MachineOptions: ParsableArguments {
     }
     return machine
   }
+}
+
+/// What runs a network.
+public struct EngineOptions: ParsableArguments {
+  @Option(
+    help: """
+      What runs the network: dense, sparse (pruned weights cost no time; on the CPU, in float32), or \
+      auto: sparse where the masks keep no more than half of the multiply-adds.
+      """)
+  public var engine = EngineChoice.auto
+
+  public init() {}
 }
 
 /// A network to build; its heads follow from the data set's tasks.

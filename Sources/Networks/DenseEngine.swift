@@ -1,4 +1,4 @@
-// DenseEngine: a network's operations one after the other, by libtorch.
+// DenseEngine: every operation by libtorch.
 
 import Graphs
 import Torch
@@ -6,125 +6,85 @@ import Torch
 /// Runs every operation over whole tensors; masked weights are zeros like others.
 public struct DenseEngine: Engine {
   public let network: Network
-  private let steps: [Step]
-  private let outputs: [Int]
-
-  /// A node with its tensors at hand.
-  private struct Step {
-    /// Steps before this one; nil is the image.
-    let inputs: [Int?]
-    /// Values that no later step reads.
-    var lastReads: [Int] = []
-    let run: (_ inputs: [Tensor], _ mode: Mode) throws -> Tensor
-  }
-
-  fileprivate struct Mode {
-    let training: Bool
-    let dropout: DropoutStreams?
-  }
+  private let steps: StepList
 
   /// - Throws: ``NetworkError`` for an operation whose tensors the network lacks.
   public init(_ network: Network) throws {
     self.network = network
-    let graph = network.graph
-    let tensors = NamedTensors(network)
-    var dropoutLayers = 0
-    var steps = try zip(graph.nodes, graph.sources).map { node, sources in
-      defer { if case .dropout = node.operation { dropoutLayers += 1 } }
-      return Step(
-        inputs: sources, run: try node.operation.runner(tensors, dropoutLayers: dropoutLayers))
-    }
-    outputs = graph.tasks.indices.compactMap(graph.output(ofTask:))
-    var isRead = Set(outputs)
-    for step in steps.indices.reversed() {
-      let inputs = Set(steps[step].inputs.compactMap { $0 })
-      steps[step].lastReads = inputs.subtracting(isRead).sorted()
-      isRead.formUnion(inputs)
-    }
-    self.steps = steps
+    let operations = DenseOperations(network)
+    steps = try StepList(network.graph) { try operations.run($0, dropoutLayers: $1) }
   }
 
   public func predictions(for images: Tensor, training: Bool, using dropout: DropoutStreams?) throws
     -> [Tensor]
   {
-    let image = try images.channelsLast()
-    let mode = Mode(training: training, dropout: training ? dropout : nil)
-    // Values are let go as soon as nothing reads them; autograd keeps what it needs.
-    var values: [Tensor?] = []
-    values.reserveCapacity(steps.count)
-    for step in steps {
-      let inputs = step.inputs.compactMap { $0.map { values[$0] } ?? image }
-      values.append(try step.run(inputs, mode))
-      for value in step.lastReads { values[value] = nil }
-    }
-    return outputs.compactMap { values[$0] }
+    try steps.predictions(
+      for: images.channelsLast(), Mode(training: training, dropout: training ? dropout : nil))
   }
 }
 
-/// A network's tensors by name.
-private struct NamedTensors {
-  private let tensors: [String: Tensor]
+/// The operations of a network by libtorch, for the engines to choose from.
+struct DenseOperations {
+  private let weights: [String: Weight]
+  private let buffers: [String: Tensor]
 
   init(_ network: Network) {
-    tensors = Dictionary(
-      uniqueKeysWithValues: network.weights.map { ($0.name, $0.tensor) }
-        + network.buffers.map { ($0.name, $0.tensor) })
+    weights = Dictionary(uniqueKeysWithValues: network.weights.map { ($0.name, $0) })
+    buffers = Dictionary(uniqueKeysWithValues: network.buffers.map { ($0.name, $0.tensor) })
   }
 
-  subscript(name: String) -> Tensor {
-    get throws {
-      guard let tensor = tensors[name] else { throw NetworkError(name, "missing") }
-      return tensor
-    }
+  /// A weight that is pruned, or may be. It is asked for its tensor at each run, since its kept values
+  /// may come and go meanwhile.
+  func weight(_ name: String) throws -> Weight {
+    guard let weight = weights[name] else { throw NetworkError(name, "missing") }
+    return weight
   }
 
-  subscript(name: String?) -> Tensor? {
-    get throws { try name.map { try self[$0] } }
-  }
-}
+  /// A tensor that always stays whole.
+  func tensor(_ name: String) throws -> Tensor { try buffers[name] ?? weight(name).values }
 
-extension Graphs.Operation {
-  /// The operation by libtorch.
+  func tensor(_ name: String?) throws -> Tensor? { try name.map { try tensor($0) } }
+
+  /// How an operation runs.
   ///
   /// - Parameter dropoutLayers: how many there are before it.
-  fileprivate func runner(_ tensors: NamedTensors, dropoutLayers: Int) throws
-    -> (_ inputs: [Tensor], _ mode: DenseEngine.Mode) throws -> Tensor
-  {
-    switch self {
+  func run(_ operation: Graphs.Operation, dropoutLayers: Int) throws -> Step.Run {
+    switch operation {
     case .convolution(let settings):
-      let weight: Tensor = try tensors[settings.weight]
-      let bias: Tensor? = try tensors[settings.bias]
+      let weight = try weight(settings.weight)
+      let bias = try tensor(settings.bias)
       let (stride, padding) = (Pair(settings.stride), Pair(settings.padding))
       let dilation = Pair(settings.dilation)
       return { inputs, _ in
         try inputs[0].convolved(
-          weight, bias: bias, stride: stride, padding: padding, dilation: dilation,
+          weight.whole(), bias: bias, stride: stride, padding: padding, dilation: dilation,
           groups: settings.groups)
       }
     case .transposedConvolution(let settings):
-      let weight: Tensor = try tensors[settings.weight]
-      let bias: Tensor? = try tensors[settings.bias]
+      let weight = try weight(settings.weight)
+      let bias = try tensor(settings.bias)
       return { inputs, _ in
         try inputs[0].transposedConvolved(
-          weight, bias: bias, stride: Pair(settings.stride), padding: Pair(settings.padding),
+          weight.whole(), bias: bias, stride: Pair(settings.stride),
+          padding: Pair(settings.padding),
           outputPadding: Pair(settings.outputPadding), dilation: Pair(settings.dilation),
           groups: settings.groups)
       }
     case .linear(let settings):
-      let weight: Tensor = try tensors[settings.weight]
-      let bias: Tensor? = try tensors[settings.bias]
-      return { inputs, _ in try inputs[0].linear(weight, bias: bias) }
+      let weight = try weight(settings.weight)
+      let bias = try tensor(settings.bias)
+      return { inputs, _ in try inputs[0].linear(weight.whole(), bias: bias) }
     case .batchNorm(let settings):
-      let (weight, bias) = (try tensors[settings.weight], try tensors[settings.bias])
-      let mean: Tensor = try tensors[settings.mean]
-      let variance: Tensor = try tensors[settings.variance]
+      let (weight, bias) = (try tensor(settings.weight), try tensor(settings.bias))
+      let mean = try tensor(settings.mean)
+      let variance = try tensor(settings.variance)
       return { inputs, mode in
         try inputs[0].batchNormalized(
           weight: weight, bias: bias, runningMean: mean, runningVariance: variance,
           training: mode.training, momentum: settings.momentum, epsilon: settings.epsilon)
       }
     case .groupNorm(let settings):
-      let (weight, bias) = (try tensors[settings.weight], try tensors[settings.bias])
+      let (weight, bias) = (try tensor(settings.weight), try tensor(settings.bias))
       return { inputs, _ in
         try inputs[0].groupNormalized(
           groups: settings.groups, weight: weight, bias: bias, epsilon: settings.epsilon)
@@ -203,14 +163,14 @@ extension Graphs.Operation {
     case .transpose(let settings):
       return { inputs, _ in try inputs[0].permuted([0] + settings.axes) }
     case .constant(let settings):
-      let value: Tensor = try tensors[settings.value]
+      let value = try tensor(settings.value)
       return { _, _ in value }
     }
   }
 }
 
 extension Pair {
-  fileprivate init(_ extent: Extent) { self.init(extent.height, extent.width) }
+  init(_ extent: Extent) { self.init(extent.height, extent.width) }
 }
 
 extension Tensor {
@@ -228,8 +188,10 @@ extension Tensor {
     }
   }
 
-  /// - Parameter other: the second input, where the settings name its size.
-  fileprivate func resized(as settings: Resize, like other: Tensor?) throws -> Tensor {
+  /// - Parameters:
+  ///   - other: the second input, where the settings name its size.
+  ///   - inPlanes: whether the sparse engine's kernels do it.
+  func resized(as settings: Resize, like other: Tensor?, inPlanes: Bool = false) throws -> Tensor {
     let old = try Extent(of: self)
     var scales: (Double, Double)?
     let size: Extent
@@ -246,7 +208,9 @@ extension Tensor {
       case .halfPixel: .bilinear(alignsCorners: false)
       case .alignCorners: .bilinear(alignsCorners: true)
       }
-    return try resized(to: Pair(size), by: interpolation, scales: scales)
+    return inPlanes
+      ? try planesResized(to: Pair(size), by: interpolation, scales: scales)
+      : try resized(to: Pair(size), by: interpolation, scales: scales)
   }
 }
 

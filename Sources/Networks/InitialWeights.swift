@@ -34,7 +34,7 @@ extension Network {
       for (index, weight) in weights.enumerated() where weight.parameter.isPrunable {
         let shape = weight.shape
         let fans = (shape[0] + shape[1]) * shape[2...].reduce(1, *)
-        try weight.tensor.assign(
+        try weight.values.assign(
           Tensor.normal(
             deviation: (2 / Double(fans)).squareRoot(), shape: shape,
             stream: RandomStream(seed: seed, .xavierWeights, index: index)))

@@ -8,22 +8,55 @@ import Torch
 /// said here and nowhere else.
 public final class Weight {
   public let parameter: Parameter
-  /// In the parameter's shape; those of convolutions lie channels last in memory.
-  public let tensor: Tensor
-  /// Of the same shape and order in memory, 1 = kept; nil where the weight is dense.
+  /// What gradients are taken of and training moves: in the parameter's shape, those of convolutions
+  /// channels last in memory. Of a compact weight, the kept values alone in row-major order.
+  public private(set) var values: Tensor
+  /// In the parameter's shape and the whole weight's order in memory, 1 = kept; nil where the weight is
+  /// dense.
   public private(set) var mask: Tensor?
+  /// Whether ``values`` are the kept ones alone.
+  public private(set) var isCompact = false
 
   public var name: String { parameter.name }
   public var shape: [Int] { parameter.shape }
 
-  init(_ parameter: Parameter, _ tensor: Tensor) {
+  init(_ parameter: Parameter, _ values: Tensor) {
     self.parameter = parameter
-    self.tensor = tensor
+    self.values = values
   }
 
+  /// The weight in the parameter's shape. Of a compact one it is made anew at each call, with zeros
+  /// where it is pruned; its gradients reach ``values``.
+  public func whole() throws -> Tensor {
+    guard isCompact, let mask else { return values }
+    return try values.scattered(over: mask)
+  }
+
+  /// Lets go of what the mask prunes.
+  ///
+  /// - Throws: ``NetworkError`` for a weight without a mask.
+  public func compact() throws {
+    guard !isCompact else { return }
+    guard let mask else { throw NetworkError(name, "has no mask that says what is kept") }
+    values = try withoutGradients { try values.kept(by: mask) }
+    try values.requireGradient()
+    isCompact = true
+  }
+
+  /// Has the weight whole again, with zeros where it is pruned.
+  public func expand() throws {
+    guard isCompact else { return }
+    values = try withoutGradients { try whole() }
+    try values.requireGradient()
+    isCompact = false
+  }
+
+  /// A compact weight is whole afterwards.
+  ///
   /// - Parameter mask: uint8 in the weight's shape, 1 = kept; nil for a dense weight.
   /// - Throws: ``NetworkError`` when the weight is none that may be pruned, or the shape is another.
   public func setMask(_ mask: Tensor?) throws {
+    try expand()
     guard let mask else {
       self.mask = nil
       return
@@ -33,7 +66,7 @@ public final class Weight {
       throw NetworkError(
         name, "expected shape \(Format.shape(shape)), found \(Format.shape(mask.shape))")
     }
-    self.mask = try mask.inWeightFormat().to(tensor.device)
+    self.mask = try mask.inWeightFormat().to(values.device)
   }
 }
 
@@ -68,6 +101,16 @@ public final class Network {
     self.buffers = try architecture.graph.buffers.map {
       ($0.name, try Network.find($0.name, $0.shape, in: buffers).to(device))
     }
+  }
+
+  /// Compacts the weights that have a mask.
+  public func compact() throws {
+    for weight in prunable where weight.mask != nil { try weight.compact() }
+  }
+
+  /// Has all weights whole.
+  public func expand() throws {
+    for weight in prunable { try weight.expand() }
   }
 
   private static func find(_ name: String, _ shape: [Int], in tensors: [String: Tensor]) throws

@@ -7,9 +7,9 @@ import CTorch
 /// A weight that is 0, has gradient 0 and moments 0 stays exactly 0, so masked weights need no
 /// special case here.
 public final class Adam {
-  public let parameters: [Tensor]
-  public let firstMoments: [Tensor]
-  public let secondMoments: [Tensor]
+  public private(set) var parameters: [Tensor]
+  public private(set) var firstMoments: [Tensor]
+  public private(set) var secondMoments: [Tensor]
   /// The number of steps taken, as a scalar tensor per parameter (libtorch's convention).
   public let steps: [Tensor]
   public let weightDecay: Double
@@ -30,6 +30,18 @@ public final class Adam {
 
   /// Steps taken.
   public func stepCount() throws -> Int { try steps.first.map { Int(try $0.item()) } ?? 0 }
+
+  /// Goes on with another tensor in a parameter's place, as when it is to hold its kept values alone.
+  ///
+  /// - Parameters:
+  ///   - firstMoment: of the tensor's shape and order in memory, and so is `secondMoment`.
+  public func replace(
+    _ index: Int, by parameter: Tensor, firstMoment: Tensor, secondMoment: Tensor
+  ) {
+    parameters[index] = parameter
+    firstMoments[index] = firstMoment
+    secondMoments[index] = secondMoment
+  }
 
   /// One step; `gradients` in the parameters' order, in their memory format.
   public func step(_ gradients: [Tensor], learningRate: Double) throws {

@@ -29,6 +29,9 @@ public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Re
   return try body()
 }
 
+/// Whether this thread records operations for differentiation.
+public var gradientsAreRecorded: Bool { ct_grad_enabled() }
+
 /// The arithmetic in which a network runs; parameters stay float32.
 public enum Precision: String, Sendable, CaseIterable {
   case float32, bfloat16

@@ -1,45 +1,32 @@
-// The sparse engine's operations on tensors that lie batch innermost in memory, but convolutions.
+// The sparse engine's operations between convolutions, on maps that lie batch innermost.
 
 import CTorch
 
+// Each takes float32 N×C×H×W on the CPU in any layout (another than batch innermost is copied), throws
+// ``TorchError`` for anything else, and returns a tensor that lies batch innermost. All are
+// differentiable, and give the same bytes on any number of threads.
 extension Tensor {
   /// The same N×C×H×W values with the batch innermost in memory (C×H×W×N: a contiguous plane for
   /// each channel), which the sparse engine works on. libtorch's operations element by element keep
   /// that layout.
-  ///
-  /// - Throws: ``TorchError`` when it is not float32 N×C×H×W on the CPU.
   public func batchInnermost() throws -> Tensor { try returning { ct_batch_innermost(&$0, raw) } }
 
-  /// The sparse engine's operations on this tensor.
-  public var planes: Planes { Planes(tensor: self) }
-}
-
-/// Operations on a float32 N×C×H×W tensor on the CPU by the sparse engine. What they return lies
-/// batch innermost in memory; the tensor itself may lie in any way, but is then copied. All are
-/// differentiable, and give the same bytes on any number of threads. They throw ``TorchError``, also
-/// for tensors of other kinds.
-public struct Planes {
-  fileprivate let tensor: Tensor
-
-  private var raw: OpaquePointer { tensor.raw }
-
-  /// Batch normalisation as ``Tensor/batchNormalized(weight:bias:runningMean:runningVariance:training:momentum:epsilon:)``,
-  /// then the sum with `residual`, N×C×H×W too, then, if `rectify`, negative values become 0.
-  public func batchNormalized(
+  /// Batch normalisation as ``batchNormalized(weight:bias:runningMean:runningVariance:training:momentum:epsilon:)``
+  /// does it, plus `residual` (N×C×H×W too), with negative sums as 0 if `rectified`, in the one pass.
+  public func planesBatchNormalized(
     weight: Tensor?, bias: Tensor?, runningMean: Tensor, runningVariance: Tensor,
-    residual: Tensor? = nil, rectify: Bool = false, training: Bool, momentum: Double = 0.1,
+    residual: Tensor? = nil, rectified: Bool = false, training: Bool, momentum: Double = 0.1,
     epsilon: Double = 1e-5
   ) throws -> Tensor {
     try returning {
       ct_planes_batch_norm(
         &$0, raw, weight?.raw, bias?.raw, runningMean.raw, runningVariance.raw, residual?.raw,
-        rectify, training, momentum, epsilon)
+        rectified, training, momentum, epsilon)
     }
   }
 
-  /// As ``Tensor/maxPooled(kernel:stride:padding:dilation:ceilMode:)``, of at most 65536 pixels a
-  /// window.
-  public func maxPooled(
+  /// As ``maxPooled(kernel:stride:padding:dilation:ceilMode:)``, of at most 65536 pixels a window.
+  public func planesMaxPooled(
     kernel: Pair, stride: Pair, padding: Pair = 0, dilation: Pair = 1, ceilMode: Bool = false
   ) throws -> Tensor {
     try returning {
@@ -48,8 +35,8 @@ public struct Planes {
     }
   }
 
-  /// As ``Tensor/averagePooled(kernel:stride:padding:ceilMode:countsPadding:)``.
-  public func averagePooled(
+  /// As ``averagePooled(kernel:stride:padding:ceilMode:countsPadding:)``.
+  public func planesAveragePooled(
     kernel: Pair, stride: Pair, padding: Pair = 0, ceilMode: Bool = false,
     countsPadding: Bool = true
   ) throws -> Tensor {
@@ -60,18 +47,20 @@ public struct Planes {
   }
 
   /// The mean of each channel: N×C×H×W becomes N×C×1×1.
-  public func globalMean() throws -> Tensor { try returning { ct_planes_global_mean(&$0, raw) } }
-
-  /// As ``Tensor/droppedOut(_:using:)``, and the same elements; if `rectify`, negative values become 0
-  /// before.
-  public func droppedOut(
-    _ probability: Double, using stream: RandomStream, rectify: Bool = false
-  ) throws -> Tensor {
-    try returning { ct_planes_dropout(&$0, raw, rectify, probability, stream.key) }
+  public func planesGlobalMean() throws -> Tensor {
+    try returning { ct_planes_global_mean(&$0, raw) }
   }
 
-  /// As ``Tensor/resized(to:by:scales:)``.
-  public func resized(
+  /// As ``droppedOut(_:using:)``, and the same elements; if `rectified`, negative values become 0
+  /// before.
+  public func planesDroppedOut(
+    _ probability: Double, using stream: RandomStream, rectified: Bool = false
+  ) throws -> Tensor {
+    try returning { ct_planes_dropout(&$0, raw, rectified, probability, stream.key) }
+  }
+
+  /// As ``resized(to:by:scales:)``.
+  public func planesResized(
     to size: Pair, by interpolation: Interpolation = .bilinear(alignsCorners: false),
     scales: (Double, Double)? = nil
   ) throws -> Tensor {

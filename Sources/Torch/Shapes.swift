@@ -61,4 +61,19 @@ extension Tensor {
       }
     }
   }
+
+  /// The values that a mask keeps, as a vector in row-major order.
+  ///
+  /// - Parameter mask: uint8 in this tensor's shape, 1 = kept.
+  public func kept(by mask: Tensor) throws -> Tensor {
+    try returning { ct_gather_kept(&$0, raw, mask.raw) }
+  }
+
+  /// The inverse of ``kept(by:)``: a tensor of the mask's shape, 0 where the mask is. Four dimensions
+  /// lie channels last in memory.
+  ///
+  /// - Throws: ``TorchError`` when this is no vector of as many values as the mask keeps.
+  public func scattered(over mask: Tensor) throws -> Tensor {
+    try returning { ct_scatter_kept(&$0, raw, mask.raw) }
+  }
 }

@@ -22,30 +22,42 @@ public struct EvaluationSettings: Sendable {
   /// How many of the split's first images to keep with their predictions.
   public var samples: Int
   public var machine: Machine
+  public var engine: EngineChoice
 
   public init(
-    split: Split, batchSize: Int, upsampling: Upsampling, samples: Int, machine: Machine
+    split: Split, batchSize: Int, upsampling: Upsampling, samples: Int, machine: Machine,
+    engine: EngineChoice = .auto
   ) {
     self.split = split
     self.batchSize = batchSize
     self.upsampling = upsampling
     self.samples = samples
     self.machine = machine
+    self.engine = engine
   }
 }
 
 /// Evaluates the model of a file.
 ///
-/// - Parameter progress: called with the number of images done.
+/// - Parameters:
+///   - chosen: called with the engine that runs it.
+///   - progress: called with the number of images done.
+/// - Throws: ``ArtifactError`` when model and data set do not fit each other, ``EngineError`` when the
+///   sparse engine is asked for where it cannot run.
 public func evaluate(
   _ file: ModelFile, on dataset: DatasetFile, settings: EvaluationSettings,
-  progress: (_ done: Int) -> Void
+  chosen: (_ engine: EngineKind) -> Void = { _ in }, progress: (_ done: Int) -> Void
 ) throws -> Metrics {
-  let engine = try DenseEngine(Network(file, on: settings.machine.device))
-  let network = engine.network
+  let network = try Network(file, on: settings.machine.device)
   try network.architecture.check(fits: dataset, network: file.reader.path)
+  try file.checkMasks(network.graph)
   let tasks = try TaskSet(dataset.tasks)
   let info = try dataset.info(settings.split)
+  let kind = try settings.engine.kind(
+    for: network.graph, masks: file.model.masks, image: Extent(info.height, info.width),
+    on: settings.machine)
+  chosen(kind)
+  let engine = try network.engine(kind, masks: file.model.masks)
   let baseline = try ConstantBaseline(tasks, fittedTo: dataset, threads: readers)
   var metrics = tasks.kinds.map { $0.makeMetrics() }
   var constantMetrics = metrics
@@ -92,7 +104,7 @@ public func evaluate(
       },
       confusion: metrics[index].confusion.map { (task.channels, $0) }, classNames: task.classNames)
   }
-  let kept = try keptWeights(network.graph, file)
+  let kept = file.model.masks.keptWeights
   let size = try networkSize(
     network.graph, file, kept: kept, Extent(info.height, info.width))
   return Metrics(
@@ -153,20 +165,6 @@ private struct SampleCollector {
           prediction: SampleMap(values: predictions[index], channels: channels),
           units: info.encoding(ofTask: index).units)
       })
-  }
-}
-
-/// Kept weights by the name of their layer.
-///
-/// - Throws: ``ArtifactError`` for a mask of what is no layer, or of another shape than its layer.
-private func keptWeights(_ graph: Graph, _ file: ModelFile) throws -> [String: Int] {
-  do {
-    try graph.check(file.model.masks)
-  } catch let error as NetworkError {
-    throw file.reader.error("/masks/\(error.name)", error.reason)
-  }
-  return file.model.masks.reduce(into: [:]) { kept, mask in
-    kept[mask.name] = mask.values.reduce(0) { $0 + Int($1) }
   }
 }
 

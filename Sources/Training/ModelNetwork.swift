@@ -12,6 +12,13 @@ extension NamedArray {
     self.init(name, shape: tensor.shape, try tensor.array(of: Float.self))
   }
 
+  /// A weight in the parameter's shape, 0 where it is pruned.
+  init(_ weight: Weight) throws { try self.init(weight.name, weight.whole()) }
+
+  func tensor() throws -> Tensor { try Tensor(values, shape: shape) }
+}
+
+extension Mask {
   func tensor() throws -> Tensor { try Tensor(values, shape: shape) }
 }
 
@@ -97,10 +104,11 @@ extension Network {
 
   /// Parameters and buffers as they stand.
   public func snapshot() throws -> (parameters: [NamedArray], buffers: [NamedArray]) {
-    (
-      try weights.map { try NamedArray($0.name, $0.tensor) },
-      try buffers.map { try NamedArray($0.name, $0.tensor) }
-    )
+    (try weights.map { try NamedArray($0) }, try bufferArrays())
+  }
+
+  func bufferArrays() throws -> [NamedArray] {
+    try buffers.map { try NamedArray($0.name, $0.tensor) }
   }
 
   /// The masks of the weights that are not dense.
@@ -116,10 +124,48 @@ extension Network {
   public func setMasks(_ masks: [Mask]) throws {
     try graph.check(masks)
     let byName = Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0) })
-    for weight in prunable {
-      try weight.setMask(
-        byName[weight.name].map { try Tensor($0.values, shape: $0.shape) })
+    for weight in prunable { try weight.setMask(byName[weight.name]?.tensor()) }
+  }
+}
+
+extension EngineChoice {
+  /// The engine for a network with some masks on pictures of a size.
+  ///
+  /// - Throws: ``EngineError`` when the sparse engine is asked for where it cannot run.
+  public func kind(for graph: Graph, masks: [Mask], image: Extent, on machine: Machine) throws
+    -> EngineKind
+  {
+    try kind(
+      for: graph, kept: masks.keptWeights, image: image, on: machine.device, machine.precision)
+  }
+}
+
+extension [Mask] {
+  /// How many weights stay, by the name of their layer.
+  var keptWeights: [String: Int] {
+    reduce(into: [:]) { kept, mask in
+      kept[mask.name] = mask.values.reduce(0) { $0 + Int($1) }
     }
+  }
+}
+
+extension ModelFile {
+  /// - Throws: ``ArtifactError`` for a mask of what is no layer, or of another shape than its layer.
+  func checkMasks(_ graph: Graph) throws {
+    do {
+      try graph.check(model.masks)
+    } catch let error as NetworkError {
+      throw reader.error("/masks/\(error.name)", error.reason)
+    }
+  }
+}
+
+extension Network {
+  /// An engine of some kind over this network under some masks.
+  func engine(_ kind: EngineKind, masks: [Mask]) throws -> any Engine {
+    // Pruned weights are zeros in files, so the dense engine needs no masks.
+    if kind == .sparse { try setMasks(masks) }
+    return try kind.engine(for: self)
   }
 }
 

@@ -8,12 +8,21 @@ import Torch
 /// A model that is ready to predict.
 public struct Predictor {
   public let network: Network
+  public let engineKind: EngineKind
   private let engine: any Engine
   private let machine: Machine
 
-  public init(_ file: ModelFile, machine: Machine) throws {
-    engine = try DenseEngine(Network(file, on: machine.device))
-    network = engine.network
+  /// - Parameter size: of the pictures that `choice` is made for.
+  /// - Throws: ``ArtifactError`` for a damaged model, ``GraphError`` when its network does not take
+  ///   such pictures, ``EngineError`` when the sparse engine is asked for where it cannot run.
+  public init(
+    _ file: ModelFile, machine: Machine, engine choice: EngineChoice = .auto, for size: Extent
+  ) throws {
+    network = try Network(file, on: machine.device)
+    try file.checkMasks(network.graph)
+    engineKind = try choice.kind(
+      for: network.graph, masks: file.model.masks, image: size, on: machine)
+    engine = try network.engine(engineKind, masks: file.model.masks)
     self.machine = machine
   }
 

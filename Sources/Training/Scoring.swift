@@ -118,7 +118,7 @@ private struct Scorer {
     let network = prunableNetwork(of: scored.graph)
     self.network = settings.joint ? network.joint : network
     let tensors = Dictionary(
-      uniqueKeysWithValues: scored.prunable.map { ($0.name, $0.tensor) })
+      uniqueKeysWithValues: scored.prunable.map { ($0.name, $0.values) })
     weights = try self.network.tasks.indices.map { [network = self.network] task in
       try network.layers(ofTask: task).map { layer in
         guard let tensor = tensors[layer.name] else { throw NetworkError(layer.name, "missing") }

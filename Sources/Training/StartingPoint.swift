@@ -24,11 +24,8 @@ public struct StartingPoint {
   private init(_ network: Network, step: Int, masks: [Mask], layers: LayerTable? = nil) throws {
     self.network = network
     architecture = network.architecture.json
-    nonisolated(unsafe) let tensors = network.weights.map(\.tensor)
-    let names = network.weights.map(\.name)
-    modelDigest = try ContentDigest.ofParameters(names.count) {
-      try NamedArray(names[$0], tensors[$0])
-    }
+    nonisolated(unsafe) let weights = network.weights
+    modelDigest = try ContentDigest.ofParameters(weights.count) { try NamedArray(weights[$0]) }
     self.step = step
     self.masks = masks
     self.layers = layers

@@ -22,7 +22,11 @@ public struct TrainingStep: Sendable {
 /// Trains a network in place, step by step. Adam; pruned weights stay exactly 0: they start there,
 /// and with a masked gradient neither the moments nor the L2 term move them.
 public final class Trainer {
-  public let engine: any Engine
+  public let network: Network
+  /// What runs the network: an engine of ``engineKind``, but for steps that need the gradients of
+  /// pruned weights.
+  public private(set) var engine: any Engine
+  public let engineKind: EngineKind
   public let tasks: TaskSet
   public let settings: TrainingSettings
   /// Steps done.
@@ -32,6 +36,8 @@ public final class Trainer {
 
   let optimizer: Adam
   let source: BatchSource
+  /// The kind of ``engine``.
+  private var runningKind: EngineKind
   /// The masks while they change, of which the network's weights have copies.
   var dynamic: DynamicMasks?
   private var loader: BatchLoader?
@@ -39,25 +45,28 @@ public final class Trainer {
   /// Seconds that the run had taken when it was resumed.
   var secondsBefore = 0.0
 
-  public var network: Network { engine.network }
-  private var parameters: [Tensor] { network.weights.map(\.tensor) }
+  private var parameters: [Tensor] { optimizer.parameters }
 
-  /// - Parameter masks: of prunable weights, by name; empty for dense training.
+  /// - Parameters:
+  ///   - kind: of the engine to train with.
+  ///   - masks: of prunable weights, by name; empty for dense training.
   /// - Throws: ``NetworkError`` for a mask that does not fit, ``SparsityError`` for an arbiter that
   ///   asks for more tasks than there are.
   public init(
-    _ engine: any Engine, tasks: TaskSet, on source: BatchSource, masks: [Mask],
-    settings: TrainingSettings
+    _ network: Network, engine kind: EngineKind = .dense, tasks: TaskSet, on source: BatchSource,
+    masks: [Mask], settings: TrainingSettings
   ) throws {
-    self.engine = engine
+    try network.setMasks(masks)
+    self.network = network
+    engineKind = kind
+    runningKind = kind
+    engine = try kind.engine(for: network)
     self.tasks = tasks
     self.source = source
     self.settings = settings
-    optimizer = try Adam(
-      engine.network.weights.map(\.tensor), weightDecay: settings.weightDecay)
+    optimizer = try Adam(network.weights.map(\.values), weightDecay: settings.weightDecay)
     history = TrainingHistory(tasks: tasks.names)
     empty = EmptyTargets(tasks.names)
-    try network.setMasks(masks)
     dynamic = try settings.dynamic.map { try DynamicMasks(masks, of: network, $0) }
     try zeroPrunedWeights()
   }
@@ -82,6 +91,7 @@ public final class Trainer {
     }
     step += 1
     try dropForTheLastTime()
+    try use(engineKind)
 
     let weighted = tasks.weightedSum(values)
     history.steps.append(Int64(step))
@@ -116,7 +126,7 @@ public final class Trainer {
     try withoutGradients {
       let gradients = try zip(parameters, gradients).map { try $1 ?? Tensor.zeros(like: $0) }
       for (weight, gradient) in zip(network.weights, gradients) {
-        if let mask = weight.mask { try gradient.keep(mask) }
+        if let mask = weight.mask, !weight.isCompact { try gradient.keep(mask) }
       }
       try optimizer.step(gradients, learningRate: rate)
     }
@@ -126,12 +136,58 @@ public final class Trainer {
   func zeroPrunedWeights() throws {
     try withoutGradients {
       for (index, weight) in network.weights.enumerated() {
-        guard let mask = weight.mask else { continue }
-        try weight.tensor.keep(mask)
+        guard let mask = weight.mask, !weight.isCompact else { continue }
+        try weight.values.keep(mask)
         try optimizer.firstMoments[index].keep(mask)
         try optimizer.secondMoments[index].keep(mask)
       }
     }
+  }
+}
+
+// MARK: - Engines
+
+extension Trainer {
+  /// Goes on with an engine of a kind, in whose form weights and moments are brought.
+  private func use(_ kind: EngineKind) throws {
+    guard kind != runningKind else { return }
+    try withoutGradients {
+      for (index, weight) in network.weights.enumerated() where weight.mask != nil {
+        try form(
+          index, for: kind, firstMoment: optimizer.firstMoments[index],
+          secondMoment: optimizer.secondMoments[index])
+      }
+    }
+    runningKind = kind
+    engine = try kind.engine(for: network)
+  }
+
+  /// Brings a weight into the form that an engine wants, whole or compact, and its moments with it; one
+  /// weight at a time, so that little memory holds both forms.
+  ///
+  /// - Parameters:
+  ///   - firstMoment: in either form, and so is `secondMoment`.
+  func form(_ index: Int, for kind: EngineKind, firstMoment: Tensor, secondMoment: Tensor) throws {
+    let weight = network.weights[index]
+    if kind == .sparse, weight.mask != nil { try weight.compact() } else { try weight.expand() }
+    func formed(_ moment: Tensor) throws -> Tensor {
+      let result = try Tensor.zeros(like: weight.values)
+      var values = try moment.to(weight.values.device)
+      if let mask = weight.mask, values.shape != result.shape {
+        values = try weight.isCompact ? values.kept(by: mask) : values.scattered(over: mask)
+      }
+      try result.assign(values)
+      return result
+    }
+    optimizer.replace(
+      index, by: weight.values, firstMoment: try formed(firstMoment),
+      secondMoment: try formed(secondMoment))
+  }
+
+  /// After a change of masks that did not go through ``use(_:)``.
+  func rebuildEngine() throws {
+    runningKind = engineKind
+    engine = try engineKind.engine(for: network)
   }
 }
 
@@ -161,9 +217,11 @@ extension Trainer {
 
   private func drop(rate: Double) throws -> Update? {
     guard let before = dynamic?.density else { return nil }
+    // Growth needs the gradients of pruned weights.
+    try use(.dense)
     let prunable = network.prunable
     let dropped =
-      try dynamic?.drop(rate: rate) { try prunable[$0].tensor.withWeightOrder($1) } ?? 0
+      try dynamic?.drop(rate: rate) { try prunable[$0].values.withWeightOrder($1) } ?? 0
     try dynamic?.mask(network)
     try zeroPrunedWeights()
     return Update(rate: rate, dropped: dropped, densityBefore: before)

@@ -176,7 +176,7 @@ public final class TrainingRun {
           }
         }
       }
-      try ModelFile.write(plan.output, model(), provenance: plan.provenance)
+      try write(model(), to: plan.output)
     } catch let error as TrainingError {
       let last = checkpointStep.map {
         "the last good checkpoint is \(plan.checkpoint) (step \($0))"
@@ -204,7 +204,7 @@ public final class TrainingRun {
     var isBest = plan.keepsBest && isFinal && validation.loss < bestLoss ?? .infinity
     if isBest {
       do {
-        try ModelFile.write(plan.best, model(), provenance: plan.provenance)
+        try write(model(), to: plan.best)
         bestLoss = validation.loss
       } catch let error as ArtifactError {
         isBest = false
@@ -223,12 +223,18 @@ public final class TrainingRun {
     return model
   }
 
+  private func write(_ model: Model, to path: String) throws {
+    try ModelFile.write(
+      path, model, parameters: trainer.network.weights.count, provenance: plan.provenance,
+      trainer.parameter)
+  }
+
   private func writeCheckpoint() throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let settings = String(decoding: try encoder.encode(plan.settings), as: UTF8.self)
     let state = try trainer.state(settings: settings, bestLoss: bestLoss)
-    try ModelFile.write(plan.checkpoint, model(state), provenance: plan.provenance)
+    try write(model(state), to: plan.checkpoint)
     checkpointStep = trainer.step
     lastCheckpoint = .now
   }

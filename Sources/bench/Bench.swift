@@ -42,10 +42,11 @@ struct Bench: ParsableCommand {
   @Option(help: "Rows and columns of an image.") var size = 160
   @Option(help: "A data set to use (default: rendered scenes).") var data: String?
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var engine: EngineOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let machine = try machine.prepare(common, "bench")
+    let machine = try machine.prepare(common, "bench", engine: engine.engine)
     let rendered = FileManager.default.temporaryDirectory.path + "/disparse-bench-\(getpid()).h5"
     defer { unlink(rendered) }
     if data == nil { try render(to: rendered) }
@@ -58,19 +59,22 @@ struct Bench: ParsableCommand {
     let timer = StepTimer()
     switch work {
     case .score, .train, .update:
-      let engine = try DenseEngine(Network(architecture, seed: 1, on: machine.device))
+      let network = try Network(architecture, seed: 1, on: machine.device)
       let source = try BatchSource(
         dataset, batchSize: batchSize, order: .shuffled, augments: false, crop: nil, seed: 1)
       if work == .score {
         _ = try scoreImportance(
-          with: engine, tasks: TaskSet(dataset.tasks), on: source,
+          with: DenseEngine(network), tasks: TaskSet(dataset.tasks), on: source,
           settings: ScoringSettings(
             criterion: .static, joint: false, batches: steps + 1, machine: machine, seed: 1)
         ) { _ in timer.step() }
       } else {
         let schedule = DropSchedule(every: 1, until: steps + 2, dropRate: 0.5)
+        let masks = masks(of: architecture.graph)
+        let kind = try engine.engine.kind(
+          for: architecture.graph, masks: masks, image: Extent(size, size), on: machine)
         let trainer = try Trainer(
-          engine, tasks: TaskSet(dataset.tasks), on: source, masks: masks(of: architecture.graph),
+          network, engine: kind, tasks: TaskSet(dataset.tasks), on: source, masks: masks,
           settings: TrainingSettings(
             steps: steps + 1, learningRate: 1e-4, weightDecay: 5e-4, decayEvery: nil, decay: 1,
             machine: machine, seed: 1,

@@ -6,6 +6,7 @@ import CommandLine
 import Datasets
 import Formatting
 import NetworkOptions
+import Networks
 import Reporting
 import Training
 
@@ -36,6 +37,7 @@ struct ModelCommand: ParsableCommand {
   @Option(help: "Images to keep with targets and predictions for the report.") var samples = 6
   @Option(help: "Also write an HTML page.") var report: String?
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var engine: EngineOptions
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
 
@@ -57,7 +59,7 @@ struct ModelCommand: ParsableCommand {
       if let report { try OutputFile.check(report, .page, inputs: inputs) }
     }
     try checkOutputs(against: [data, model])
-    let machine = try machine.prepare(common, toolName)
+    let machine = try machine.prepare(common, toolName, engine: engine.engine)
     let dataset = try DatasetFile(opening: data)
     try checkOutputs(against: dataset.shards)
     let file = try ModelFile(opening: model)
@@ -66,11 +68,12 @@ struct ModelCommand: ParsableCommand {
     try provenance.add(file.reader)
     let total = try dataset.info(split).count
     let progress = Progress("evaluate", total: total, quiet: common.quiet)
+    var kind = EngineKind.dense
     var metrics = try evaluate(
       file, on: dataset,
       settings: EvaluationSettings(
         split: split, batchSize: batchSize, upsampling: upsample, samples: samples,
-        machine: machine)
+        machine: machine, engine: engine.engine), chosen: { kind = $0 }
     ) { progress.update($0) }
     progress.finish()
     metrics.lineage = Lineage.following(provenance.inputs)
@@ -78,6 +81,8 @@ struct ModelCommand: ParsableCommand {
     let comparison = try Comparison([try EvaluatedModel(opening: output.output)])
     if let report { try writeReport(comparison, to: report, common) }
     common.say(comparison.text(inColour: Terminal.showsColour))
-    common.say("\(output.output): \(Format.count(total)) images of /\(split.rawValue)")
+    common.say(
+      "\(output.output): \(Format.count(total)) images of /\(split.rawValue), \(kind.rawValue) engine"
+    )
   }
 }

@@ -32,6 +32,7 @@ struct PredictCommand: ParsableCommand {
   @Option(help: "A folder for pictures of the predictions; it is made where there is none.")
   var pictures: String?
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var engine: EngineOptions
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
 
@@ -45,18 +46,17 @@ struct PredictCommand: ParsableCommand {
 
   func run() throws {
     try OutputFile.check(output.output, .artifact(.predictions), inputs: [model] + images)
-    let machine = try machine.prepare(common, toolName)
+    let machine = try machine.prepare(common, toolName, engine: engine.engine)
     let file = try ModelFile(opening: model)
-    let predictor = try Predictor(file, machine: machine)
     var provenance = Provenance(createdBy: "\(toolName) \(version)", command: commandLine)
     try provenance.add(file.reader)
     for image in images { try provenance.add(file: image) }
+    let first = try PNGFile(images[0])
+    let (predictor, shapes) = try predictor(file, for: first, machine)
     if let pictures {
       try FileManager.default.createDirectory(atPath: pictures, withIntermediateDirectories: true)
     }
 
-    let first = try PNGFile(images[0])
-    let shapes = try shapes(predictor, first)
     let tasks = try shapes.map { try kind(of: $0.task, channels: $0.shape[0], file) }
     let writer = try PredictionsWriter(
       output.output, names: images, architecture: predictor.network.architecture.json,
@@ -88,19 +88,22 @@ struct PredictCommand: ParsableCommand {
     try writer.finish()
     let sizes = shapes.map { "\($0.task) \($0.shape.map(String.init).joined(separator: "×"))" }
     common.say(
-      "\(output.output): \(images.count) \(images.count == 1 ? "picture" : "pictures"); \(sizes.joined(separator: ", "))"
+      "\(output.output): \(images.count) \(images.count == 1 ? "picture" : "pictures"); \(sizes.joined(separator: ", ")); \(predictor.engineKind.rawValue) engine"
     )
   }
 
-  private func shapes(_ predictor: Predictor, _ image: PNGFile) throws
-    -> [(task: String, shape: [Int])]
+  /// The model ready for pictures of the first one's size, and its predictions' shapes.
+  private func predictor(_ file: ModelFile, for image: PNGFile, _ machine: Machine) throws
+    -> (Predictor, shapes: [(task: String, shape: [Int])])
   {
     do {
+      let predictor = try Predictor(
+        file, machine: machine, engine: engine.engine, for: Extent(image.height, image.width))
       let shapes = try predictor.shapes(height: image.height, width: image.width)
       if let other = shapes.first(where: { $0.shape.count != 3 }) {
         throw GraphError("task \(other.task) is predicted as \(other.shape), which is no map")
       }
-      return shapes
+      return (predictor, shapes)
     } catch let error as GraphError {
       throw InputError(file: images[0], reason: "does not fit \(model): \(error.description)")
     }

@@ -6,6 +6,7 @@ import CommandLine
 import Datasets
 import Formatting
 import Foundation
+import Graphs
 import NetworkOptions
 import Networks
 import Sparsity
@@ -69,6 +70,7 @@ struct SparseTrain: ParsableCommand {
   @OptionGroup(title: "Checkpoints and logs") var keeping: RunOptions
   @OptionGroup var batch: BatchOptions
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var engine: EngineOptions
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
 
@@ -107,7 +109,7 @@ struct SparseTrain: ParsableCommand {
     // From here on no other run writes these files.
     let claim = try PartialFile(output.output)
     defer { claim.giveUp() }
-    let machine = try machine.prepare(common, toolName)
+    let machine = try machine.prepare(common, toolName, engine: engine.engine)
     let dataset = try DatasetFile(opening: data)
     try checkOutputs(against: dataset.shards)
     // Resuming changes nothing in the result, so it is no part of its record.
@@ -124,9 +126,13 @@ struct SparseTrain: ParsableCommand {
       fits: dataset, network: masks ?? model ?? "the network")
     let (startingMasks, layers) = try startingMasks(start, masksFile, &provenance)
 
+    let source = try batch.source(of: dataset, seed: common.seed)
     let trainer = try Trainer(
-      DenseEngine(start.network), tasks: TaskSet(dataset.tasks),
-      on: batch.source(of: dataset, seed: common.seed), masks: startingMasks,
+      start.network,
+      engine: engine.engine.kind(
+        for: start.network.graph, masks: startingMasks,
+        image: Extent(source.size.height, source.size.width), on: machine),
+      tasks: TaskSet(dataset.tasks), on: source, masks: startingMasks,
       settings: TrainingSettings(
         steps: steps, learningRate: learningRate, weightDecay: weightDecay, decayEvery: decayEvery,
         decay: decay, machine: machine, seed: common.seed,
@@ -143,7 +149,8 @@ struct SparseTrain: ParsableCommand {
     if let notice { common.warn(toolName, notice) }
     if let first { common.say("going on after step \(first) from \(training.plan.checkpoint)") }
     let log = try TrainingLog(
-      first: first ?? 0, steps: steps, batchSize: batch.batchSize, keeping, quiet: common.quiet)
+      first: first ?? 0, steps: steps, batchSize: batch.batchSize, trainer.engineKind, keeping,
+      quiet: common.quiet)
     let isDone = try Interruption.deferring {
       try training.run(until: { Interruption.signal != nil }) { log.tell($0) }
     }
@@ -267,7 +274,7 @@ struct SparseTrain: ParsableCommand {
     }
     var text =
       "\(output.output): \(Format.count(steps)) steps in \(Format.fixed(log.seconds, 1)) s "
-      + "(\(Format.fixed(log.imagesPerSecond, 1)) images/s), loss \(Format.number(first)) → "
+      + "(\(Format.fixed(log.imagesPerSecond, 1)) images/s, \(trainer.engineKind.rawValue) engine), loss \(Format.number(first)) → "
       + Format.number(loss)
     if let best = history.validations.min(by: { $0.loss < $1.loss }) {
       text += ", best validation loss \(Format.number(best.loss)) at step \(best.step)"

@@ -2,6 +2,7 @@
 
 import CommandLine
 import Formatting
+import Networks
 import Training
 
 final class TrainingLog {
@@ -14,12 +15,15 @@ final class TrainingLog {
   private var eventsFail = false
 
   /// - Parameter first: steps done before.
-  init(first: Int, steps: Int, batchSize: Int, _ options: RunOptions, quiet: Bool) throws {
+  init(
+    first: Int, steps: Int, batchSize: Int, _ engine: EngineKind, _ options: RunOptions, quiet: Bool
+  ) throws {
     self.first = first
     self.batchSize = batchSize
     logEvery = options.logEvery
     last = first
-    progress = Progress("train", total: steps, startingAt: first, quiet: quiet)
+    progress = Progress(
+      "train (\(engine.rawValue) engine)", total: steps, startingAt: first, quiet: quiet)
     events = try options.tensorboard.map { try EventLog(folder: $0, firstStep: first + 1) }
   }
 

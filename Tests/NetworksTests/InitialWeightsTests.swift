@@ -18,7 +18,7 @@ import Torch
   private func values(_ network: Network) throws -> [String: [Float]] {
     Dictionary(
       uniqueKeysWithValues: try network.weights.map {
-        ($0.name, try $0.tensor.array())
+        ($0.name, try $0.values.array())
       }
     )
   }
@@ -67,7 +67,7 @@ import Torch
   @Test func backboneConvolutionsAreNormalWithDeviationOneHundredth() throws {
     let network = try Network(architecture, seed: 1)
     for weight in network.prunable where weight.parameter.owners == [0, 1] {
-      let values = try weight.tensor.array(of: Float.self).map(Double.init)
+      let values = try weight.values.array(of: Float.self).map(Double.init)
       let n = Double(values.count)
       let mean = values.reduce(0, +) / n
       let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n).squareRoot()
@@ -89,7 +89,7 @@ import Torch
       default: continue
       }
       let bound = 1 / Double(fanIn).squareRoot()
-      let values = try weight.tensor.array(of: Float.self).map(Double.init)
+      let values = try weight.values.array(of: Float.self).map(Double.init)
       #expect(values.allSatisfy { abs($0) <= bound * 1.000001 })
       guard values.count > 500 else { continue }
       let n = Double(values.count)
@@ -114,8 +114,8 @@ import Torch
     let network = try Network(architecture, seed: 1)
     for weight in network.weights {
       switch weight.parameter.role {
-      case .normalizationWeight: #expect(Set(try weight.tensor.array(of: Float.self)) == [1])
-      case .normalizationBias: #expect(Set(try weight.tensor.array(of: Float.self)) == [0])
+      case .normalizationWeight: #expect(Set(try weight.values.array(of: Float.self)) == [1])
+      case .normalizationBias: #expect(Set(try weight.values.array(of: Float.self)) == [0])
       default: break
       }
     }

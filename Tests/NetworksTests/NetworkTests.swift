@@ -76,7 +76,7 @@ import Torch
     let parameters = network.weights
     for (task, prediction) in predictions.enumerated() {
       let gradients = try prediction.sum().gradients(
-        of: parameters.map(\.tensor), retainGraph: task == 0)
+        of: parameters.map(\.values), retainGraph: task == 0)
       for (parameter, gradient) in zip(parameters.map(\.parameter), gradients) {
         let reaches = parameter.owners.contains(task)
         #expect((gradient != nil) == reaches, "\(parameter.name)")
@@ -105,13 +105,13 @@ import Torch
   @Test func parametersKeepTheirOrderAndValues() throws {
     let network = try Network(smallArchitecture(), seed: 1)
     let tensors = Dictionary(
-      uniqueKeysWithValues: network.weights.map { ($0.name, $0.tensor) })
+      uniqueKeysWithValues: network.weights.map { ($0.name, $0.values) })
     let buffers = Dictionary(
       uniqueKeysWithValues: network.buffers.map { ($0.name, $0.tensor) })
     let copy = try Network(smallArchitecture(), parameters: tensors, buffers: buffers)
     #expect(try copy.weights.map(\.parameter) == smallArchitecture().graph.parameters)
     for (a, b) in zip(network.weights, copy.weights) {
-      #expect(try a.tensor.array(of: Float.self) == b.tensor.array())
+      #expect(try a.values.array(of: Float.self) == b.values.array())
     }
   }
 

@@ -19,7 +19,7 @@ import Torch
     let network = try Network(Architecture(graph), seed: 3)
     for weight in network.weights {
       guard let values = parameters[weight.name] else { continue }
-      try withoutGradients { try weight.tensor.assign(Tensor(values, shape: weight.shape)) }
+      try withoutGradients { try weight.values.assign(Tensor(values, shape: weight.shape)) }
     }
     let image = try Tensor(
       values ?? random.floats(shape.reduce(1, *), in: -1..<1), shape: shape)
@@ -124,7 +124,7 @@ import Torch
       let image = try Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [1, 3, 1, 2])
       let result = try DenseEngine(network).predictions(for: image, training: true, using: nil)
       // A constant that is learned has a gradient: what the others are multiplied with.
-      let gradients = try result[0].sum().gradients(of: network.weights.map(\.tensor))
+      let gradients = try result[0].sum().gradients(of: network.weights.map(\.values))
       #expect(gradients[0] != nil)
       return try result[0].array()
     }
@@ -158,7 +158,7 @@ import Torch
     #expect(predictions.map(\.shape) == shapes.map { [2] + $0 })
     for (task, prediction) in predictions.enumerated() {
       let gradients = try prediction.sum().gradients(
-        of: network.weights.map(\.tensor), retainGraph: task + 1 < predictions.count)
+        of: network.weights.map(\.values), retainGraph: task + 1 < predictions.count)
       for (weight, gradient) in zip(network.weights, gradients) {
         #expect(
           (gradient != nil) == weight.parameter.owners.contains(task), "\(weight.name)")

@@ -67,9 +67,6 @@ extension SparseEngineTests {
       _ operation: ([Tensor]) throws -> Tensor, with reference: ([Tensor]) throws -> Tensor,
       _ location: SourceLocation = #_sourceLocation
     ) throws {
-      let before = Instructions.current
-      try instructions.use()
-      defer { try? before.use() }
       let exact = try leaves(inputs) { $0 }.map { leaf in
         let leaf = try leaf.detached().to(.float64)
         try leaf.requireGradient()
@@ -80,11 +77,13 @@ extension SparseEngineTests {
       let numbers: [[Double]] =
         try [expected.array()] + gradients.map { try $0?.array(of: Double.self) ?? [] }
       for layout in [{ $0 }, { try $0.batchInnermost() }] as [(Tensor) throws -> Tensor] {
-        let leaves = try leaves(inputs, layout)
-        let result = try operation(leaves)
-        #expect(result.shape == expected.shape, sourceLocation: location)
-        guard result.shape == expected.shape else { return }
-        for (found, expected) in zip(try outcome(result, leaves), numbers) {
+        let found = try withInstructions(instructions) {
+          let leaves = try leaves(inputs, layout)
+          let result = try operation(leaves)
+          #expect(result.shape == expected.shape, sourceLocation: location)
+          return result.shape == expected.shape ? try outcome(result, leaves) : []
+        }
+        for (found, expected) in zip(found, numbers) {
           let scale = expected.reduce(1e-3) { max($0, abs($1)) }
           #expect(
             largestDifference(found, expected) < 1e-5 * scale, sourceLocation: location)
@@ -119,10 +118,10 @@ extension SparseEngineTests {
             }
             try expectAgreement(addsResidual ? inputs : inputs.dropLast(), instructions) {
               let running = try statistics(.float32)
-              let result = try $0[0].planes.batchNormalized(
+              let result = try $0[0].planesBatchNormalized(
                 weight: $0[1], bias: $0[2], runningMean: running.mean,
                 runningVariance: running.variance, residual: addsResidual ? $0[3] : nil,
-                rectify: rectify, training: training, momentum: 0.25, epsilon: 1e-3)
+                rectified: rectify, training: training, momentum: 0.25, epsilon: 1e-3)
               try keep(running)
               return result
             } with: {
@@ -150,7 +149,7 @@ extension SparseEngineTests {
       let x = Values(random: [3, 2, 41, 17], seed: 5).map { $0 + 1000 }
       func statistics(_ dtype: DType) throws -> Tensor { try .full(1, shape: [2], dtype: dtype) }
       try expectAgreement([x], instructions) {
-        try $0[0].planes.batchNormalized(
+        try $0[0].planesBatchNormalized(
           weight: nil, bias: nil, runningMean: statistics(.float32),
           runningVariance: statistics(.float32), training: true)
       } with: {
@@ -170,7 +169,7 @@ extension SparseEngineTests {
         let padding = Pair(draw.number(0...kernel.height / 2), draw.number(0...kernel.width / 2))
         let (ceilMode, countsPadding) = (draw.flag(), draw.flag())
         try expectAgreement(x, instructions) {
-          try $0[0].planes.averagePooled(
+          try $0[0].planesAveragePooled(
             kernel: kernel, stride: stride, padding: padding, ceilMode: ceilMode,
             countsPadding: countsPadding)
         } with: {
@@ -183,7 +182,7 @@ extension SparseEngineTests {
         }
         guard x[0].shape[2] >= reach(\.height), x[0].shape[3] >= reach(\.width) else { continue }
         try expectAgreement(x, instructions) {
-          try $0[0].planes.maxPooled(
+          try $0[0].planesMaxPooled(
             kernel: kernel, stride: stride, padding: padding, dilation: dilation,
             ceilMode: ceilMode)
         } with: {
@@ -199,14 +198,15 @@ extension SparseEngineTests {
       // Few different values, as after a rectifier, and one that is none.
       var x = Values(random: [5, 2, 9, 9], seed: 8).map { max(0, ($0 * 2).rounded()) }
       try expectAgreement([x], instructions) {
-        try $0[0].planes.maxPooled(kernel: 3, stride: 2, padding: 1)
+        try $0[0].planesMaxPooled(kernel: 3, stride: 2, padding: 1)
       } with: {
         try $0[0].maxPooled(kernel: 3, stride: 2, padding: 1)
       }
       x.numbers[400] = .nan
       let tensor = try x.tensor().to(.float32)
-      let found = try tensor.planes.maxPooled(kernel: 3, stride: 1, padding: 1).array(
-        of: Float.self)
+      let found: [Float] = try withInstructions(instructions) {
+        try tensor.planesMaxPooled(kernel: 3, stride: 1, padding: 1).array()
+      }
       let expected = try tensor.maxPooled(kernel: 3, stride: 1, padding: 1).array(of: Float.self)
       #expect(found.map(\.isNaN) == expected.map(\.isNaN))
       #expect(found.contains { $0.isNaN })
@@ -216,7 +216,7 @@ extension SparseEngineTests {
     func globalMeans(instructions: Instructions, seed: Int) throws {
       var draw = Draw(seed)
       try expectAgreement([draw.pictures()], instructions) {
-        try $0[0].planes.globalMean()
+        try $0[0].planesGlobalMean()
       } with: {
         try $0[0].mean(over: [2, 3], keepingDimensions: true)
       }
@@ -233,7 +233,7 @@ extension SparseEngineTests {
       for size in sizes {
         for way in ways {
           try expectAgreement([x], instructions) {
-            try $0[0].planes.resized(to: size, by: way)
+            try $0[0].planesResized(to: size, by: way)
           } with: {
             try $0[0].resized(to: size, by: way)
           }
@@ -242,7 +242,7 @@ extension SparseEngineTests {
       let size = Pair(x.shape[2] * 3 / 2, x.shape[3] * 3 / 2)
       for way in ways {
         try expectAgreement([x], instructions) {
-          try $0[0].planes.resized(to: size, by: way, scales: (1.5, 1.5))
+          try $0[0].planesResized(to: size, by: way, scales: (1.5, 1.5))
         } with: {
           try $0[0].resized(to: size, by: way, scales: (1.5, 1.5))
         }
@@ -257,7 +257,7 @@ extension SparseEngineTests {
       let factors = try Tensor.full(1, shape: x.shape).droppedOut(0.3, using: stream).to(.float64)
       for rectify in [true, false] {
         try expectAgreement([x], instructions) {
-          try $0[0].planes.droppedOut(0.3, using: stream, rectify: rectify)
+          try $0[0].planesDroppedOut(0.3, using: stream, rectified: rectify)
         } with: {
           try (rectify ? $0[0].rectified() : $0[0]) * factors
         }
@@ -266,9 +266,6 @@ extension SparseEngineTests {
 
     @Test(arguments: Instructions.available)
     func theNumberOfThreadsChangesNothing(instructions: Instructions) throws {
-      let before = Instructions.current
-      try instructions.use()
-      defer { try? before.use() }
       // Large enough to be divided.
       let shape = [3, 7, 71, 67]
       let inputs = [
@@ -278,21 +275,23 @@ extension SparseEngineTests {
       let stream = RandomStream(seed: 1, .dropoutInTraining)
       let operations: [([Tensor]) throws -> Tensor] = [
         {
-          try $0[0].planes.batchNormalized(
+          try $0[0].planesBatchNormalized(
             weight: $0[1], bias: $0[2], runningMean: .full(0, shape: [7]),
-            runningVariance: .full(1, shape: [7]), residual: $0[3], rectify: true, training: true)
+            runningVariance: .full(1, shape: [7]), residual: $0[3], rectified: true, training: true)
         },
-        { try $0[0].planes.maxPooled(kernel: 3, stride: 2, padding: 1) },
-        { try $0[0].planes.averagePooled(kernel: 3, stride: 2, padding: 1) },
-        { try $0[0].planes.globalMean() },
-        { try $0[0].planes.resized(to: Pair(100, 90)) },
-        { try $0[0].planes.droppedOut(0.5, using: stream, rectify: true) },
+        { try $0[0].planesMaxPooled(kernel: 3, stride: 2, padding: 1) },
+        { try $0[0].planesAveragePooled(kernel: 3, stride: 2, padding: 1) },
+        { try $0[0].planesGlobalMean() },
+        { try $0[0].planesResized(to: Pair(100, 90)) },
+        { try $0[0].planesDroppedOut(0.5, using: stream, rectified: true) },
       ]
       for operation in operations {
         let outcomes = try [1, 2, 4].map { threads in
           try withThreads(threads) {
-            let leaves = try leaves(inputs) { try $0.batchInnermost() }
-            return try outcome(operation(leaves), leaves)
+            try withInstructions(instructions) {
+              let leaves = try leaves(inputs) { try $0.batchInnermost() }
+              return try outcome(operation(leaves), leaves)
+            }
           }
         }
         #expect(outcomes[0] == outcomes[1])
@@ -305,7 +304,7 @@ extension SparseEngineTests {
       let two = try Tensor.full(1, shape: [2])
       let three = try Tensor.full(1, shape: [3])
       func normalized(_ x: Tensor, _ statistics: Tensor, residual: Tensor? = nil) throws {
-        _ = try x.planes.batchNormalized(
+        _ = try x.planesBatchNormalized(
           weight: nil, bias: nil, runningMean: statistics, runningVariance: statistics,
           residual: residual, training: false)
       }
@@ -313,32 +312,32 @@ extension SparseEngineTests {
       _ = expectTorchError { try normalized(x, two) }
       _ = expectTorchError { try normalized(x, three, residual: two) }
       _ = expectTorchError {
-        _ = try x.planes.batchNormalized(
+        _ = try x.planesBatchNormalized(
           weight: nil, bias: nil, runningMean: three, runningVariance: three, training: true)
       }
       for other in [try x.to(.float64), two] {
         _ = expectTorchError { _ = try other.batchInnermost() }
-        _ = expectTorchError { _ = try other.planes.globalMean() }
-        _ = expectTorchError { _ = try other.planes.maxPooled(kernel: 1, stride: 1) }
-        _ = expectTorchError { _ = try other.planes.averagePooled(kernel: 1, stride: 1) }
-        _ = expectTorchError { _ = try other.planes.resized(to: 3) }
+        _ = expectTorchError { _ = try other.planesGlobalMean() }
+        _ = expectTorchError { _ = try other.planesMaxPooled(kernel: 1, stride: 1) }
+        _ = expectTorchError { _ = try other.planesAveragePooled(kernel: 1, stride: 1) }
+        _ = expectTorchError { _ = try other.planesResized(to: 3) }
         _ = expectTorchError {
-          _ = try other.planes.droppedOut(
+          _ = try other.planesDroppedOut(
             0.5, using: RandomStream(seed: 1, .dropoutInTraining))
         }
       }
       for number in strangeNumbers {
         let both = Pair(number)
-        _ = expectTorchError { _ = try x.planes.maxPooled(kernel: both, stride: 1) }
-        _ = expectTorchError { _ = try x.planes.averagePooled(kernel: both, stride: 1) }
-        _ = expectTorchError { _ = try x.planes.resized(to: both) }
+        _ = expectTorchError { _ = try x.planesMaxPooled(kernel: both, stride: 1) }
+        _ = expectTorchError { _ = try x.planesAveragePooled(kernel: both, stride: 1) }
+        _ = expectTorchError { _ = try x.planesResized(to: both) }
         if number != 1 << 31 && number != 0 {
-          _ = expectTorchError { _ = try x.planes.maxPooled(kernel: 1, stride: 1, padding: both) }
+          _ = expectTorchError { _ = try x.planesMaxPooled(kernel: 1, stride: 1, padding: both) }
         }
         if number <= 0 {
-          _ = expectTorchError { _ = try x.planes.maxPooled(kernel: 1, stride: both) }
+          _ = expectTorchError { _ = try x.planesMaxPooled(kernel: 1, stride: both) }
           _ = expectTorchError {
-            _ = try x.planes.maxPooled(kernel: 1, stride: 1, dilation: both)
+            _ = try x.planesMaxPooled(kernel: 1, stride: 1, dilation: both)
           }
         }
       }

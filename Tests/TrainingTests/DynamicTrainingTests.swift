@@ -29,7 +29,7 @@ import Training
       let network = try smallNetwork(dataset)
       let masks = try randomMasks(of: network, sparsity: 0.8, seed: 3)
       let trainer = try Trainer(
-        DenseEngine(network), tasks: TaskSet(dataset.tasks), on: sequential(dataset, batchSize: 2),
+        network, tasks: TaskSet(dataset.tasks), on: sequential(dataset, batchSize: 2),
         masks: masks, settings: dynamic(steps: 9, every: 2, until: 7, joint: joint))
       for _ in 0..<9 {
         _ = try trainer.advance()
@@ -82,7 +82,7 @@ import Training
       let network = try smallNetwork(dataset)
       let masks = try randomMasks(of: network, sparsity: 0.5, seed: 1)
       let trainer = try Trainer(
-        DenseEngine(network), tasks: TaskSet(dataset.tasks), on: sequential(dataset, batchSize: 2),
+        network, tasks: TaskSet(dataset.tasks), on: sequential(dataset, batchSize: 2),
         masks: masks, settings: dynamic(steps: 3, every: 1, until: 3))
       _ = try trainer.advance()
       let update = try #require(trainer.history.updates.first)
@@ -100,7 +100,7 @@ import Training
       let network = try smallNetwork(dataset)
       func make(_ masks: [Mask], _ settings: TrainingSettings) throws {
         _ = try Trainer(
-          DenseEngine(network), tasks: TaskSet(dataset.tasks),
+          network, tasks: TaskSet(dataset.tasks),
           on: sequential(dataset, batchSize: 1),
           masks: masks, settings: settings)
       }

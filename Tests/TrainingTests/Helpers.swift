@@ -123,11 +123,11 @@ func settings(steps: Int, rate: Double = 1e-3, seed: UInt64 = 1) -> TrainingSett
 /// Trains to the last step.
 @discardableResult
 func train(
-  _ network: Network, tasks: TaskSet, on source: BatchSource, masks: [Mask],
-  settings: TrainingSettings
+  _ network: Network, engine: EngineKind = .dense, tasks: TaskSet, on source: BatchSource,
+  masks: [Mask], settings: TrainingSettings
 ) throws -> (history: TrainingHistory, empty: EmptyTargets) {
   let trainer = try Trainer(
-    DenseEngine(network), tasks: tasks, on: source, masks: masks, settings: settings)
+    network, engine: engine, tasks: tasks, on: source, masks: masks, settings: settings)
   for step in 1...max(1, settings.steps) where step <= settings.steps {
     #expect(try trainer.advance().step == step)
   }

@@ -24,7 +24,7 @@ import Training
     let source = try BatchSource(
       dataset, batchSize: 2, order: .shuffled, augments: true, crop: nil, seed: 4)
     let trainer = try Trainer(
-      DenseEngine(network), tasks: TaskSet(dataset.tasks), on: source,
+      network, tasks: TaskSet(dataset.tasks), on: source,
       masks: isDynamic ? randomMasks(of: network, sparsity: 0.8, seed: 1) : [],
       settings: settings)
     return TrainingRun(
@@ -160,7 +160,7 @@ import Training
       func makeRun(_ name: String) throws -> TrainingRun {
         let network = try smallNetwork(dataset, dropout: 0)
         let trainer = try Trainer(
-          DenseEngine(network), tasks: TaskSet(dataset.tasks),
+          network, tasks: TaskSet(dataset.tasks),
           on: BatchSource(
             dataset, batchSize: 1, order: .sequential, augments: false, crop: nil, seed: 4),
           masks: [], settings: settings(steps: 6, rate: 1e-3))

@@ -25,12 +25,6 @@ INLINE void store_up_to(float *at, V value, int64_t count) {
     std::memcpy(at, &value, size_t(count) * sizeof(float));
 }
 
-// Not-a-number stays what it is.
-template <typename V>
-INLINE V rectified(V value) {
-  return value < 0 ? V{} : value;
-}
-
 // The sum of all lanes in double precision.
 INLINE double total(WideVector value) {
   double total = 0;

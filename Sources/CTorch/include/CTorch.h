@@ -73,6 +73,10 @@ typedef enum { ct_constant = 0, ct_reflect = 1, ct_replicate = 2 } CPadding;
 // `before` is top and left, `after` bottom and right; only ct_constant has a use for `value`.
 CError ct_pad(CTensor **out, const CTensor *tensor, CPair before, CPair after, CPadding mode,
               double value);
+// The values that a uint8 mask of the tensor's shape keeps, as a vector in row-major order; and back,
+// with zeros between, channels last where there are four dimensions.
+CError ct_gather_kept(CTensor **out, const CTensor *tensor, const CTensor *mask);
+CError ct_scatter_kept(CTensor **out, const CTensor *kept, const CTensor *mask);
 
 // Arithmetic, with broadcasting.
 CError ct_add(CTensor **out, const CTensor *a, const CTensor *b);
@@ -99,6 +103,22 @@ CError ct_conv_transpose2d(CTensor **out, const CTensor *input, const CTensor *w
                            const CTensor *bias, CPair stride, CPair padding, CPair output_padding,
                            CPair dilation, int64_t groups);
 CError ct_linear(CTensor **out, const CTensor *input, const CTensor *weight, const CTensor *bias);
+
+// Convolutions under a mask; a linear layer is one with a 1×1 kernel. `shape` is out × in / groups ×
+// height × width; the mask, uint8 of that shape, may be NULL, which keeps all. Weights are the kept
+// ones, row-major. Results lie batch innermost.
+typedef struct CSparseConvolution CSparseConvolution;
+CError ct_sparse_convolution(CSparseConvolution **out, const int64_t *shape, CPair stride,
+                             CPair padding, CPair dilation, int64_t groups, const CTensor *mask);
+void ct_release_sparse_convolution(CSparseConvolution *convolution);
+bool ct_is_dense(const CSparseConvolution *convolution);  // whether it multiplies all weights
+CError ct_sparse_convolve(CTensor **out, const CTensor *input, const CTensor *weights,
+                          const CTensor *bias, const CSparseConvolution *convolution);
+// Without gradients: the sums times scale, plus shift, plus residual (each may be NULL), rectified.
+CError ct_sparse_convolve_finished(CTensor **out, const CTensor *input, const CTensor *weights,
+                                   const CTensor *scale, const CTensor *shift,
+                                   const CTensor *residual, bool rectify,
+                                   const CSparseConvolution *convolution);
 
 // Normalisation. Weight and bias may be NULL.
 CError ct_batch_norm(CTensor **out, const CTensor *input, const CTensor *weight,
@@ -166,6 +186,7 @@ CError ct_detach(CTensor **out, const CTensor *tensor);
 CError ct_gradients(CTensor **out, const CTensor *scalar, CTensor *const *inputs, int count,
                     bool retain_graph);
 bool ct_set_grad_enabled(bool enabled);  // of this thread; returns what it was
+bool ct_grad_enabled(void);
 // Arithmetic of this thread: autocast to bfloat16 where that is safe, or float32. The outermost
 // scope's end drops the cached casts; each end brings back what was before.
 typedef struct {

@@ -1,0 +1,570 @@
+// Convolutions under a mask. Every pass is a product of weights with unfolded tiles: a tile is a run
+// of outputs (over rows, columns and images alike), unfolded into one row per input channel and tap
+// of the kernel that the weights read. So kernel, stride, dilation, padding and batch matter to the
+// unfolding alone. The gradient of the input is the same product over the transposed pattern.
+
+#include "CSparse.h"
+
+#include <new>
+#include <vector>
+
+#include "Kernels.h"
+
+namespace {
+
+// Density from which multiplying all weights is faster than reading a stream of the kept ones.
+constexpr double dense_from = 0.5;
+constexpr int64_t widest_tile = 8;  // vectors
+
+// One product: `outputs` sums over unfolded rows, for a grid of output places.
+struct Product {
+  int64_t outputs = 0;
+  // The rows that some weight reads, in blocks that are unfolded together.
+  std::vector<UnfoldedRow> rows;
+  std::vector<int64_t> blocks;  // the first row of each, and the end
+  // The kept weights, output by output: the place of its row within the block.
+  std::vector<uint16_t> row_in_block;
+  std::vector<Segment> segments;
+  std::vector<int64_t> block_segments;  // the first segment of each block, and the end
+  // Where each weight lies among the layer's kept ones; empty where it is the same place.
+  std::vector<uint32_t> order;
+  // Steps from output to output in what is read, and in what is written.
+  int64_t read_y = 1, read_x = 1, write_y = 1, write_x = 1;
+  // The first place that is written.
+  int64_t first_y = 0, first_x = 0;
+
+  int64_t block_count() const { return static_cast<int64_t>(blocks.size()) - 1; }
+  int64_t row_count() const { return static_cast<int64_t>(rows.size()); }
+  int64_t panels() const { return (outputs + panel_rows - 1) / panel_rows; }
+};
+
+// One weight as a product reads it.
+struct Entry {
+  uint32_t output, row, place;
+};
+
+int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Rows that are unfolded together: a tile of them stays in the caches near the processor, larger
+// where weights are few, so that each output has several in a block.
+int64_t block_rows(double density, bool is_dense) {
+  const int64_t row_bytes = 4 * widest_tile * kernels().convolution.lanes;
+  if (is_dense) return (32 << 10) / row_bytes;
+  const int64_t fitting = (24 << 10) / row_bytes;
+  const double wanted = 16 / std::max(density, 1e-3);
+  return std::clamp(static_cast<int64_t>(wanted), fitting, 4 * fitting);
+}
+
+void split_into_blocks(Product &product, int64_t most) {
+  const int64_t count = divided(product.row_count(), most);
+  for (int64_t b = 0; b <= count; b++)
+    product.blocks.push_back(std::min(b * divided(product.row_count(), std::max<int64_t>(count, 1)),
+                                      product.row_count()));
+}
+
+// The streams of a product from its weights, output by output with ascending rows. Only the rows
+// that are read are kept.
+void index(Product &product, const std::vector<UnfoldedRow> &rows, const std::vector<Entry> &entries,
+           double density) {
+  std::vector<uint32_t> place(rows.size(), 0);
+  for (const Entry &entry : entries) place[entry.row] = 1;
+  for (size_t row = 0; row < rows.size(); row++) {
+    if (place[row] == 0) continue;
+    place[row] = static_cast<uint32_t>(product.rows.size());
+    product.rows.push_back(rows[row]);
+  }
+  split_into_blocks(product, block_rows(density, false));
+  std::vector<uint32_t> block_of(product.rows.size());
+  for (int64_t b = 0; b < product.block_count(); b++)
+    for (int64_t r = product.blocks[b]; r < product.blocks[b + 1]; r++)
+      block_of[r] = static_cast<uint32_t>(b);
+
+  product.row_in_block.reserve(entries.size());
+  std::vector<int64_t> counts(product.block_count() + 1, 0);
+  const auto starts_segment = [&](size_t i) {
+    return i == 0 || entries[i].output != entries[i - 1].output ||
+           block_of[place[entries[i].row]] != block_of[place[entries[i - 1].row]];
+  };
+  for (size_t i = 0; i < entries.size(); i++) {
+    const uint32_t row = place[entries[i].row];
+    product.row_in_block.push_back(static_cast<uint16_t>(row - product.blocks[block_of[row]]));
+    if (starts_segment(i)) counts[block_of[row] + 1]++;
+  }
+  for (size_t b = 1; b < counts.size(); b++) counts[b] += counts[b - 1];
+  product.block_segments = counts;
+  product.segments.resize(counts.back());
+  for (size_t i = 0; i < entries.size(); i++) {
+    const uint32_t block = block_of[place[entries[i].row]];
+    if (starts_segment(i))
+      product.segments[counts[block]++] = {entries[i].output, static_cast<uint32_t>(i), 0};
+    product.segments[counts[block] - 1].count++;
+  }
+}
+
+// Memory of a thread that lasts from call to call.
+class Scratch {
+ public:
+  ~Scratch() { std::free(memory_); }
+
+  float *floats(int64_t count) {
+    if (count > count_) {
+      std::free(memory_);
+      const size_t bytes = (static_cast<size_t>(count) * 4 + 63) / 64 * 64;
+      memory_ = static_cast<float *>(std::aligned_alloc(64, bytes));
+      count_ = memory_ == nullptr ? 0 : count;
+      if (memory_ == nullptr) throw std::bad_alloc();
+    }
+    return memory_;
+  }
+
+ private:
+  float *memory_ = nullptr;
+  int64_t count_ = 0;
+};
+
+// The kernels' place for tiles of a width: 1, 2, 4 or 8 vectors.
+int width_index(int64_t count, int lanes) {
+  int index = 0;
+  while (index < 3 && count > lanes << index) index++;
+  return index;
+}
+
+// A tile's values by rows of the grid.
+void split_into_parts(int64_t first, int64_t count, int64_t row_size, std::vector<TilePart> &parts) {
+  parts.clear();
+  while (count > 0) {
+    const int64_t column = first % row_size;
+    const int64_t taken = std::min(count, row_size - column);
+    parts.push_back({first / row_size, column, taken});
+    first += taken;
+    count -= taken;
+  }
+}
+
+}  // namespace
+
+struct CSConvolution {
+  CSGeometry geometry;
+  int64_t kept = 0;
+  bool is_dense = false;
+  // Where the kept weights lie among all; empty where all are kept. Of dense layers only.
+  std::vector<uint32_t> places;
+  Product forward;
+  // One product for each phase of the stride.
+  std::vector<Product> gradient;
+  // Of dense layers: where the gradients' products have a tap.
+  struct TapPlace {
+    size_t product = 0;
+    int64_t row = 0, rows_per_channel = 0;
+  };
+  std::vector<TapPlace> gradient_taps;
+
+  int64_t taps() const { return geometry.kernel_height * geometry.kernel_width; }
+  int64_t group_inputs() const { return geometry.inputs / geometry.groups; }
+  int64_t group_outputs() const { return geometry.outputs / geometry.groups; }
+  int64_t row_length() const { return group_inputs() * taps(); }
+  int64_t output_height(int64_t height) const {
+    const CSGeometry &g = geometry;
+    return (height + 2 * g.padding_height - g.dilation_height * (g.kernel_height - 1) - 1) /
+               g.stride_height + 1;
+  }
+  int64_t output_width(int64_t width) const {
+    const CSGeometry &g = geometry;
+    return (width + 2 * g.padding_width - g.dilation_width * (g.kernel_width - 1) - 1) /
+               g.stride_width + 1;
+  }
+  // Rows of the sums that a dense layer's gradient is made of come in fours.
+  int64_t padded_row_length() const { return (row_length() + 3) / 4 * 4; }
+
+  CSConvolution(const CSGeometry &geometry, const uint8_t *mask);
+
+ private:
+  void make_forward(const std::vector<uint32_t> &kept_places);
+  void make_gradient(const std::vector<uint32_t> &kept_places);
+};
+
+CSConvolution::CSConvolution(const CSGeometry &geometry, const uint8_t *mask) : geometry(geometry) {
+  const int64_t count = geometry.outputs * row_length();
+  std::vector<uint32_t> kept_places;
+  for (int64_t i = 0; i < count; i++)
+    if (mask == nullptr || mask[i] != 0) kept_places.push_back(static_cast<uint32_t>(i));
+  kept = static_cast<int64_t>(kept_places.size());
+  is_dense = geometry.groups == 1 && kept >= dense_from * static_cast<double>(count);
+  make_forward(kept_places);
+  make_gradient(kept_places);
+  if (is_dense && kept < count) places = std::move(kept_places);
+}
+
+void CSConvolution::make_forward(const std::vector<uint32_t> &kept_places) {
+  const CSGeometry &g = geometry;
+  std::vector<UnfoldedRow> rows;
+  for (int64_t c = 0; c < g.inputs; c++)
+    for (int64_t y = 0; y < g.kernel_height; y++)
+      for (int64_t x = 0; x < g.kernel_width; x++)
+        rows.push_back({static_cast<int32_t>(c),
+                        static_cast<int32_t>(y * g.dilation_height - g.padding_height),
+                        static_cast<int32_t>(x * g.dilation_width - g.padding_width)});
+  forward.outputs = g.outputs;
+  forward.read_y = g.stride_height;
+  forward.read_x = g.stride_width;
+  const double density = static_cast<double>(kept) / std::max<int64_t>(g.outputs * row_length(), 1);
+  if (is_dense) {
+    forward.rows = std::move(rows);
+    split_into_blocks(forward, block_rows(1, true));
+    return;
+  }
+  std::vector<Entry> entries;
+  entries.reserve(kept_places.size());
+  for (uint32_t place : kept_places) {
+    const int64_t output = place / row_length();
+    const int64_t first_row = output / group_outputs() * row_length();
+    entries.push_back({static_cast<uint32_t>(output),
+                       static_cast<uint32_t>(first_row + place % row_length()), place});
+  }
+  index(forward, rows, entries, density);
+}
+
+void CSConvolution::make_gradient(const std::vector<uint32_t> &kept_places) {
+  const CSGeometry &g = geometry;
+  gradient_taps.resize(taps());
+  for (int64_t phase_y = 0; phase_y < g.stride_height; phase_y++)
+    for (int64_t phase_x = 0; phase_x < g.stride_width; phase_x++) {
+      Product product;
+      product.outputs = g.inputs;
+      product.write_y = g.stride_height;
+      product.write_x = g.stride_width;
+      product.first_y = phase_y;
+      product.first_x = phase_x;
+      // The taps through which outputs see the places of this phase.
+      std::vector<UnfoldedRow> seen;
+      for (int64_t tap = 0; tap < taps(); tap++) {
+        const int64_t y = phase_y + g.padding_height - tap / g.kernel_width * g.dilation_height;
+        const int64_t x = phase_x + g.padding_width - tap % g.kernel_width * g.dilation_width;
+        if (y % g.stride_height != 0 || x % g.stride_width != 0) continue;
+        gradient_taps[tap] = {gradient.size(), static_cast<int64_t>(seen.size()), 0};
+        seen.push_back({0, static_cast<int32_t>(y / g.stride_height),
+                        static_cast<int32_t>(x / g.stride_width)});
+      }
+      for (TapPlace &tap : gradient_taps)
+        if (tap.product == gradient.size()) tap.rows_per_channel = static_cast<int64_t>(seen.size());
+      for (int64_t output = 0; output < g.outputs; output++)
+        for (UnfoldedRow row : seen) {
+          row.channel = static_cast<int32_t>(output);
+          product.rows.push_back(row);
+        }
+      gradient.push_back(std::move(product));
+    }
+  if (is_dense) {
+    for (Product &product : gradient) split_into_blocks(product, block_rows(1, true));
+    return;
+  }
+  // The kept weights of each phase, sorted by input channel; within it they stay in order.
+  std::vector<std::vector<int64_t>> starts(gradient.size(), std::vector<int64_t>(g.inputs + 1, 0));
+  const auto input_of = [&](uint32_t place) {
+    return place / row_length() / group_outputs() * group_inputs() + place % row_length() / taps();
+  };
+  for (uint32_t place : kept_places)
+    starts[gradient_taps[place % taps()].product][input_of(place) + 1]++;
+  std::vector<std::vector<Entry>> entries(gradient.size());
+  for (size_t p = 0; p < gradient.size(); p++) {
+    for (int64_t c = 0; c < g.inputs; c++) starts[p][c + 1] += starts[p][c];
+    entries[p].resize(starts[p].back());
+    gradient[p].order.resize(starts[p].back());
+  }
+  for (size_t i = 0; i < kept_places.size(); i++) {
+    const uint32_t place = kept_places[i];
+    const TapPlace &tap = gradient_taps[place % taps()];
+    const int64_t input = input_of(place);
+    const int64_t at = starts[tap.product][input]++;
+    const int64_t row = place / row_length() * tap.rows_per_channel + tap.row;
+    entries[tap.product][at] = {static_cast<uint32_t>(input), static_cast<uint32_t>(row), place};
+    gradient[tap.product].order[at] = static_cast<uint32_t>(i);
+  }
+  for (size_t p = 0; p < gradient.size(); p++) {
+    const std::vector<UnfoldedRow> rows = std::move(gradient[p].rows);
+    gradient[p].rows.clear();
+    const double cells = static_cast<double>(g.inputs) * static_cast<double>(rows.size());
+    index(gradient[p], rows, entries[p], cells > 0 ? entries[p].size() / cells : 0);
+  }
+}
+
+CSConvolution *cs_convolution_new(const CSGeometry *geometry, const uint8_t *mask) {
+  try {
+    return new CSConvolution(*geometry, mask);
+  } catch (const std::bad_alloc &) {
+    return nullptr;
+  }
+}
+
+void cs_convolution_free(CSConvolution *convolution) { delete convolution; }
+
+int64_t cs_convolution_kept(const CSConvolution *convolution) { return convolution->kept; }
+
+bool cs_convolution_is_dense(const CSConvolution *convolution) { return convolution->is_dense; }
+
+int64_t cs_convolution_output_height(const CSConvolution *convolution, int64_t height) {
+  return convolution->output_height(height);
+}
+
+int64_t cs_convolution_output_width(const CSConvolution *convolution, int64_t width) {
+  return convolution->output_width(width);
+}
+
+// MARK: Weights as a pass reads them
+
+int64_t cs_convolution_arranged_count(const CSConvolution *convolution, CSPass pass) {
+  if (!convolution->is_dense) return pass == cs_forward ? 0 : convolution->kept;
+  if (pass == cs_forward)
+    return convolution->forward.panels() * panel_rows * convolution->forward.row_count();
+  int64_t count = 0;
+  for (const Product &product : convolution->gradient)
+    count += product.panels() * panel_rows * product.row_count();
+  return count;
+}
+
+// Panels lie block by block, panel by panel, row by row.
+static int64_t panel_place(const Product &product, int64_t output, int64_t row) {
+  const int64_t most = product.blocks[1];
+  const int64_t block = row / most, first = block * most;
+  const int64_t rows = product.blocks[block + 1] - first;
+  return (first * product.panels() + output / panel_rows * rows + row - first) * panel_rows +
+         output % panel_rows;
+}
+
+void cs_convolution_arrange(const CSConvolution *convolution, CSPass pass, const float *weights,
+                            float *arranged) {
+  const CSConvolution &c = *convolution;
+  if (!c.is_dense) {
+    if (pass == cs_forward) return;
+    for (const Product &product : c.gradient)
+      for (uint32_t place : product.order) *arranged++ = weights[place];
+    return;
+  }
+  std::memset(arranged, 0,
+              static_cast<size_t>(cs_convolution_arranged_count(convolution, pass)) * sizeof(float));
+  std::vector<int64_t> first(c.gradient.size() + 1, 0);
+  for (size_t p = 0; p < c.gradient.size(); p++)
+    first[p + 1] = first[p] + c.gradient[p].panels() * panel_rows * c.gradient[p].row_count();
+  for (int64_t i = 0; i < c.kept; i++) {
+    const int64_t place = c.places.empty() ? i : c.places[i];
+    const int64_t output = place / c.row_length(), row = place % c.row_length();
+    if (pass == cs_forward) {
+      arranged[panel_place(c.forward, output, row)] = weights[i];
+    } else {
+      const CSConvolution::TapPlace &tap = c.gradient_taps[row % c.taps()];
+      arranged[first[tap.product] + panel_place(c.gradient[tap.product], row / c.taps(),
+                                                output * tap.rows_per_channel + tap.row)] =
+          weights[i];
+    }
+  }
+}
+
+// MARK: Products
+
+// The grid of places that a product computes, out of height × width.
+static CSMaps grid_of(const Product &product, int64_t images, int64_t height, int64_t width) {
+  return {images, std::max<int64_t>(divided(height - product.first_y, product.write_y), 0),
+          std::max<int64_t>(divided(width - product.first_x, product.write_x), 0)};
+}
+
+static int64_t tiles_of(const CSMaps &grid) {
+  return divided(grid.images * grid.height * grid.width,
+                 widest_tile * kernels().convolution.lanes);
+}
+
+// One tile of a product, from `source` to planes of `height` × `width` × images.
+static void multiply_tile(const Product &product, bool is_dense, const UnfoldSource &source,
+                          const CSMaps &grid, const float *arranged, const CSFinish &finish,
+                          int64_t height, int64_t width, float *output, int64_t tile) {
+  static thread_local Scratch tile_scratch, sum_scratch;
+  static thread_local std::vector<TilePart> parts;
+  const ConvolutionKernels &kernel = kernels().convolution;
+  const int64_t widest = widest_tile * kernel.lanes;
+  const int64_t first = tile * widest;
+  const int64_t count = std::min(widest, grid.images * grid.height * grid.width - first);
+  const int index = width_index(count, kernel.lanes);
+  const int64_t tile_width = kernel.lanes << index;
+  split_into_parts(first, count, grid.width * grid.images, parts);
+
+  const int64_t sum_rows = is_dense ? product.panels() * panel_rows : product.outputs;
+  float *sums = sum_scratch.floats(sum_rows * tile_width);
+  std::memset(sums, 0, static_cast<size_t>(sum_rows * tile_width) * sizeof(float));
+  for (int64_t b = 0; b < product.block_count(); b++) {
+    const int64_t first_row = product.blocks[b], rows = product.blocks[b + 1] - first_row;
+    float *unfolded = tile_scratch.floats(rows * tile_width);
+    kernel.unfold(source, parts.data(), static_cast<int>(parts.size()),
+                  product.rows.data() + first_row, rows, tile_width, unfolded);
+    if (is_dense) {
+      kernel.multiply_all[index](unfolded, rows,
+                                 arranged + first_row * product.panels() * panel_rows,
+                                 rows * panel_rows, product.panels(), sums);
+    } else {
+      const int64_t segment = product.block_segments[b];
+      kernel.multiply_kept[index](unfolded, product.segments.data() + segment,
+                                  product.block_segments[b + 1] - segment,
+                                  product.row_in_block.data(), arranged, sums);
+    }
+  }
+
+  const int64_t plane = height * width * grid.images;
+  for (int64_t o = 0; o < product.outputs; o++) {
+    const float *from = sums + o * tile_width;
+    if (product.write_y == 1 && product.write_x == 1) {
+      const int64_t at = o * plane + first;
+      kernel.finish(from, count, finish.residual == nullptr ? nullptr : finish.residual + at,
+                    finish.scale == nullptr ? 1 : finish.scale[o],
+                    finish.shift == nullptr ? 0 : finish.shift[o], finish.rectify, output + at);
+      continue;
+    }
+    for (const TilePart &part : parts) {
+      float *row = output + o * plane +
+                   (product.first_y + part.row * product.write_y) * width * grid.images;
+      for (int64_t i = part.first; i < part.first + part.count; i++) {
+        const int64_t x = product.first_x + i / grid.images * product.write_x;
+        row[x * grid.images + i % grid.images] = *from++;
+      }
+    }
+  }
+}
+
+int64_t cs_convolution_pieces(const CSConvolution *convolution, CSPass pass, const CSMaps *maps) {
+  if (pass == cs_forward)
+    return tiles_of({maps->images, convolution->output_height(maps->height),
+                     convolution->output_width(maps->width)});
+  int64_t pieces = 0;
+  for (const Product &product : convolution->gradient)
+    pieces += tiles_of(grid_of(product, maps->images, maps->height, maps->width));
+  return pieces;
+}
+
+void cs_convolution_forward(const CSConvolution *convolution, const CSMaps *maps,
+                            const float *input, const float *arranged, const CSFinish *finish,
+                            float *output, int64_t piece) {
+  const Product &product = convolution->forward;
+  const UnfoldSource source = {input,        maps->height,   maps->width,
+                               maps->images, product.read_y, product.read_x};
+  const CSMaps grid = {maps->images, convolution->output_height(maps->height),
+                       convolution->output_width(maps->width)};
+  multiply_tile(product, convolution->is_dense, source, grid, arranged, *finish, grid.height,
+                grid.width, output, piece);
+}
+
+void cs_convolution_input_gradient(const CSConvolution *convolution, const CSMaps *maps,
+                                   const float *output_gradient, const float *arranged,
+                                   float *input_gradient, int64_t piece) {
+  const UnfoldSource source = {output_gradient,
+                               convolution->output_height(maps->height),
+                               convolution->output_width(maps->width),
+                               maps->images,
+                               1,
+                               1};
+  for (const Product &product : convolution->gradient) {
+    const CSMaps grid = grid_of(product, maps->images, maps->height, maps->width);
+    const int64_t tiles = tiles_of(grid);
+    if (piece < tiles) {
+      multiply_tile(product, convolution->is_dense, source, grid, arranged, CSFinish{}, maps->height,
+                    maps->width, input_gradient, piece);
+      return;
+    }
+    piece -= tiles;
+    arranged += convolution->is_dense ? product.panels() * panel_rows * product.row_count()
+                                      : static_cast<int64_t>(product.order.size());
+  }
+}
+
+// MARK: The gradient of the weights
+
+// Unfolded rows of a dense layer that a piece of its gradient takes, and vectors of its tiles.
+static constexpr int64_t dense_rows = 32, dense_vectors = 32;
+
+int64_t cs_convolution_weight_sums(const CSConvolution *convolution) {
+  return convolution->is_dense ? convolution->geometry.outputs * convolution->padded_row_length()
+                               : convolution->kept;
+}
+
+int64_t cs_convolution_weight_pieces(const CSConvolution *convolution) {
+  return convolution->is_dense ? divided(convolution->row_length(), dense_rows)
+                               : convolution->forward.block_count();
+}
+
+// Tiles of the output's gradient lie one after the other, channel by channel: every piece of the
+// weights' gradient reads all of them.
+static int64_t gradient_tile_width(const CSConvolution *convolution) {
+  return (convolution->is_dense ? dense_vectors : widest_tile) * kernels().convolution.lanes;
+}
+
+static int64_t output_plane(const CSConvolution *convolution, const CSMaps *maps) {
+  return convolution->output_height(maps->height) * convolution->output_width(maps->width) *
+         maps->images;
+}
+
+int64_t cs_convolution_gradient_tiles(const CSConvolution *convolution, const CSMaps *maps) {
+  return divided(output_plane(convolution, maps), gradient_tile_width(convolution));
+}
+
+int64_t cs_convolution_tiled_count(const CSConvolution *convolution, const CSMaps *maps) {
+  return cs_convolution_gradient_tiles(convolution, maps) * gradient_tile_width(convolution) *
+         convolution->geometry.outputs;
+}
+
+void cs_convolution_tile_gradient(const CSConvolution *convolution, const CSMaps *maps,
+                                  const float *output_gradient, float *tiled, int64_t tile) {
+  const int64_t width = gradient_tile_width(convolution), plane = output_plane(convolution, maps);
+  const int64_t count = std::min(width, plane - tile * width);
+  float *to = tiled + tile * width * convolution->geometry.outputs;
+  for (int64_t o = 0; o < convolution->geometry.outputs; o++, to += width) {
+    std::memcpy(to, output_gradient + o * plane + tile * width,
+                static_cast<size_t>(count) * sizeof(float));
+    std::memset(to + count, 0, static_cast<size_t>(width - count) * sizeof(float));
+  }
+}
+
+void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMaps *maps,
+                                    const float *input, const float *tiled, float *sums,
+                                    int64_t piece) {
+  static thread_local Scratch scratch;
+  static thread_local std::vector<TilePart> parts;
+  const CSConvolution &c = *convolution;
+  const Product &product = c.forward;
+  const ConvolutionKernels &kernel = kernels().convolution;
+  const UnfoldSource source = {input,        maps->height,   maps->width,
+                               maps->images, product.read_y, product.read_x};
+  const int64_t row_size = c.output_width(maps->width) * maps->images;
+  const int64_t plane = output_plane(convolution, maps);
+  const int64_t first_row = c.is_dense ? piece * dense_rows : product.blocks[piece];
+  const int64_t end_row =
+      c.is_dense ? std::min(first_row + dense_rows, c.row_length()) : product.blocks[piece + 1];
+  const int64_t rows = end_row - first_row;
+  const int64_t padded = c.is_dense ? (rows + 3) / 4 * 4 : rows;
+  const int64_t width = gradient_tile_width(convolution);
+  float *unfolded = scratch.floats(padded * width);
+  std::memset(unfolded + rows * width, 0,
+              static_cast<size_t>((padded - rows) * width) * sizeof(float));
+
+  for (int64_t first = 0; first < plane; first += width, tiled += width * product.outputs) {
+    split_into_parts(first, std::min(width, plane - first), row_size, parts);
+    kernel.unfold(source, parts.data(), static_cast<int>(parts.size()),
+                  product.rows.data() + first_row, rows, width, unfolded);
+    if (c.is_dense) {
+      kernel.sample_all(unfolded, padded, dense_vectors, tiled, product.outputs, sums + first_row,
+                        c.padded_row_length());
+    } else {
+      const int64_t segment = product.block_segments[piece];
+      kernel.sample_kept(unfolded, product.segments.data() + segment,
+                         product.block_segments[piece + 1] - segment, product.row_in_block.data(),
+                         tiled, sums);
+    }
+  }
+}
+
+void cs_convolution_collect(const CSConvolution *convolution, const float *sums, float *gradient) {
+  const CSConvolution &c = *convolution;
+  if (!c.is_dense) {
+    std::memcpy(gradient, sums, static_cast<size_t>(c.kept) * sizeof(float));
+    return;
+  }
+  for (int64_t i = 0; i < c.kept; i++) {
+    const int64_t place = c.places.empty() ? i : c.places[i];
+    gradient[i] = sums[place / c.row_length() * c.padded_row_length() + place % c.row_length()];
+  }
+}
