@@ -22,7 +22,10 @@ INLINE void store(float *at, Vector value) { *reinterpret_cast<UnalignedVector *
 INLINE Vector broadcast(float value) { return value - Vector{}; }
 INLINE Vector larger(Vector a, Vector b) { return a > b ? a : b; }
 // NaN stays NaN, so that a training run that diverged is seen.
-INLINE Vector rectified(Vector a) { return a < Vector{} ? Vector{} : a; }
+template <typename V>
+INLINE V rectified(V a) {
+  return a < V{} ? V{} : a;
+}
 INLINE float sum(Vector value) {
   float total = 0;
   for (int lane = 0; lane < LANES; lane++) total += value[lane];

@@ -47,6 +47,16 @@ func withThreads<Result>(_ count: Int, _ body: () throws -> Result) throws -> Re
   return try body()
 }
 
+/// Runs `body` with kernels for these instructions.
+func withInstructions<Result>(_ instructions: Instructions, _ body: () throws -> Result) throws
+  -> Result
+{
+  let before = Instructions.current
+  try instructions.use()
+  defer { try? before.use() }
+  return try body()
+}
+
 /// Numbers in row-major order with their shape; what references are written in.
 struct Values {
   let shape: [Int]

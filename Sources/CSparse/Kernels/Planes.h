@@ -25,12 +25,6 @@ INLINE void store_up_to(float *at, V value, int64_t count) {
     std::memcpy(at, &value, size_t(count) * sizeof(float));
 }
 
-// Not-a-number stays what it is.
-template <typename V>
-INLINE V rectified(V value) {
-  return value < 0 ? V{} : value;
-}
-
 // The sum of all lanes in double precision.
 INLINE double total(WideVector value) {
   double total = 0;
@@ -40,3 +34,16 @@ INLINE double total(WideVector value) {
 
 // So many values are added in single precision before the sum goes to one in double.
 const int64_t block = 64 * wide;
+
+// Calls the body with the number of images, which is a constant where it is a usual small one: runs
+// of so few values are then copied and calculated without loops.
+template <typename Body>
+INLINE void with_batch(int64_t batch, Body body) {
+  switch (batch) {
+    case 1: return body(std::integral_constant<int64_t, 1>());
+    case 2: return body(std::integral_constant<int64_t, 2>());
+    case 4: return body(std::integral_constant<int64_t, 4>());
+    case 8: return body(std::integral_constant<int64_t, 8>());
+    default: return body(batch);
+  }
+}

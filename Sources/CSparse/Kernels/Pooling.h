@@ -61,11 +61,10 @@ struct SpreadRows {
       if (columns > 0) std::memcpy(to, from, size_t(columns * to_step) * sizeof(float));
       return;
     }
-    for (; columns > 0; columns--, from += from_step, to += to_step) {
-      int64_t i = 0;
-      for (; i + 4 <= windows.batch; i += 4) std::memcpy(to + i, from + i, 4 * sizeof(float));
-      for (; i < windows.batch; i++) to[i] = from[i];
-    }
+    with_batch(windows.batch, [=](auto batch) mutable {
+      for (; columns > 0; columns--, from += from_step, to += to_step)
+        for (int64_t i = 0; i < batch; i++) to[i] = from[i];
+    });
   }
 };
 

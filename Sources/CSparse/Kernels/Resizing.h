@@ -41,11 +41,13 @@ static void resize(const CSResizing *resizing, const float *input, float *output
       blend(blended.data(), from + rows.first * row, rows.first_weight, from + rows.second * row,
             rows.second_weight, row);
       float *to = output + (channel * resizing->output_height + y) * resizing->output_width * batch;
-      for (int64_t x = 0; x < resizing->output_width; x++) {
-        const CSBlend &columns = resizing->columns[x];
-        blend(to + x * batch, blended.data() + columns.first * batch, columns.first_weight,
-              blended.data() + columns.second * batch, columns.second_weight, batch);
-      }
+      with_batch(resizing->batch, [&](auto batch) {
+        for (int64_t x = 0; x < resizing->output_width; x++) {
+          const CSBlend &columns = resizing->columns[x];
+          blend(to + x * batch, blended.data() + columns.first * batch, columns.first_weight,
+                blended.data() + columns.second * batch, columns.second_weight, batch);
+        }
+      });
     }
   }
 }
@@ -69,12 +71,14 @@ static void resize_gradient(const CSResizing *resizing, const float *output_grad
       }
       float *to = input_gradient + (channel * resizing->height + y) * resizing->width * batch;
       std::fill_n(to, resizing->width * batch, 0.f);
-      for (int64_t x = 0; x < resizing->output_width; x++) {
-        const CSBlend &columns = resizing->columns[x];
-        const float *gradient = gathered.data() + x * batch;
-        add(to + columns.first * batch, gradient, columns.first_weight, batch);
-        add(to + columns.second * batch, gradient, columns.second_weight, batch);
-      }
+      with_batch(resizing->batch, [&](auto batch) {
+        for (int64_t x = 0; x < resizing->output_width; x++) {
+          const CSBlend &columns = resizing->columns[x];
+          const float *gradient = gathered.data() + x * batch;
+          add(to + columns.first * batch, gradient, columns.first_weight, batch);
+          add(to + columns.second * batch, gradient, columns.second_weight, batch);
+        }
+      });
     }
   }
 }

@@ -1,0 +1,35 @@
+// The instruction sets that the sparse engine's kernels are compiled for.
+
+import CSparse
+
+/// A set of instructions of the processor. The best one that the processor has is used, unless the
+/// variable `DISPARSE_INSTRUCTIONS` names another that it has.
+public enum Instructions: String, CaseIterable, Sendable {
+  /// What the compiler makes for any processor.
+  case portable
+  case avx2
+  case avx512
+
+  private var raw: CSInstructions {
+    switch self {
+    case .portable: cs_portable
+    case .avx2: cs_avx2
+    case .avx512: cs_avx512
+    }
+  }
+
+  /// Those that this processor has, the slowest first.
+  public static var available: [Instructions] { allCases.filter { cs_has_instructions($0.raw) } }
+
+  /// Those in use by the whole process.
+  public static var current: Instructions {
+    allCases.first { $0.raw == cs_instructions() } ?? .portable
+  }
+
+  /// Has the whole process use these.
+  ///
+  /// - Throws: ``TorchError`` when the processor lacks them.
+  public func use() throws {
+    guard cs_use_instructions(raw) else { throw TorchError("this processor has no \(rawValue)") }
+  }
+}
