@@ -73,8 +73,8 @@ struct ModelCommand: ParsableCommand {
       file, on: dataset,
       settings: EvaluationSettings(
         split: split, batchSize: batchSize, upsampling: upsample, samples: samples,
-        machine: machine, engine: engine.engine), chosen: { kind = $0 }
-    ) { progress.update($0) }
+        machine: machine, engine: engine.engine), chosen: { kind = $0 },
+      progress: { progress.update($0) })
     progress.finish()
     metrics.lineage = Lineage.following(provenance.inputs)
     try MetricsFile.write(output.output, metrics, provenance: provenance)

@@ -37,6 +37,33 @@ import Torch
     }
   }
 
+  @Test(arguments: Fixture.all) func theSparseEnginePredictsTheSame(_ fixture: Fixture) throws {
+    let networks = try (0..<2).map { _ in
+      let network = try network(fixture.network())
+      for weight in network.prunable {
+        let mask = (0..<weight.parameter.count).map { UInt8($0 * 7919 % 97 < 30 ? 1 : 0) }
+        try weight.setMask(Tensor(mask, shape: weight.shape))
+        try withoutGradients { try weight.mask.map(weight.values.keep) }
+      }
+      return network
+    }
+    let engines = [
+      try EngineKind.dense.engine(for: networks[0]), try EngineKind.sparse.engine(for: networks[1]),
+    ]
+    let image = try #require(try fixture.expected()["image"])
+    let images = try Tensor(image.values.map { UInt8($0) }, shape: image.shape)
+      .permuted([0, 2, 3, 1])
+    let predictions = try engines.map { engine in
+      try withoutGradients {
+        try engine.predictions(
+          for: engine.network.normalized(images), training: false, using: nil)
+      }.map { try $0.array(of: Float.self) }
+    }
+    for (dense, sparse) in zip(predictions[0], predictions[1]) {
+      #expect(difference(sparse, dense) < 1e-4)
+    }
+  }
+
   /// From the network's own JSON, as a model.h5 has it.
   @Test(arguments: Fixture.all) func theGraphComesBackFromItsJSON(_ fixture: Fixture) throws {
     let graph = try fixture.network().graph

@@ -47,7 +47,8 @@ import Testing
       (.sparseTrain, "\(inputs) --steps 0 -o initial.h5", true),
       (
         .sparseTrain,
-        "\(inputs) --masks masks.h5 --steps 2 \(ReferenceRun.batches) -o trained.h5", false
+        "\(inputs) --masks masks.h5 --steps 2 \(ReferenceRun.batches) --precision float32 "
+          + "-o trained.h5", false
       ),
       (.evaluate, "\(inputs) --split train --threads 1 -o metrics.h5", false),
     ]

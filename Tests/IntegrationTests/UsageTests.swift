@@ -12,6 +12,7 @@ import Testing
     (.sparseTrain, "--steps 1 --data d.h5", "Missing expected argument '--output <output>'"),
     (.sparseTrain, train + " --steps 1 --speed 9", "Unknown option '--speed'"),
     (.sparseTrain, train + " --steps -1", "--steps -1: must be in 0...1000000000000"),
+    (.sparseTrain, train + " --steps 1 --engine fast", "'fast' is invalid for '--engine <engine>'"),
     (.sparseTrain, train + " --steps 1 --batch-size 0", "--batch-size 0: must be in 1...100000"),
     (.sparseTrain, train + " --steps 1 --threads 0", "--threads 0: must be in 1...1024"),
     (.sparseTrain, train + " --steps 1 --crop 65", "'65' is invalid for '--crop <crop>'"),

@@ -33,13 +33,14 @@ import Training
 
   private func evaluated(
     _ file: ModelFile, _ dataset: DatasetFile, batchSize: Int = 1, samples: Int = 2,
-    _ upsampling: Upsampling = .nearest, progress: (Int) -> Void = { _ in }
+    _ upsampling: Upsampling = .nearest, engine: EngineChoice = .dense,
+    progress: (Int) -> Void = { _ in }
   ) throws -> Metrics {
     try evaluate(
       file, on: dataset,
       settings: EvaluationSettings(
         split: .validation, batchSize: batchSize, upsampling: upsampling, samples: samples,
-        machine: Machine()), progress: progress)
+        machine: Machine(), engine: engine), progress: progress)
   }
 
   private func values(_ metrics: Metrics) -> [String: Double] {
@@ -182,6 +183,35 @@ import Training
       #expect(metrics.layers.rows.map(\.name) == prunable.map(\.name))
       #expect(metrics.layers.rows[0].kept == 88 && metrics.layers.rows[0].weights == 588)
       #expect(metrics.layers.rows.dropFirst().allSatisfy { $0.kept == $0.weights })
+    }
+  }
+
+  @Test func theSparseEngineMeasuresTheSame() throws {
+    let masks = try withScenes(1, tasks: [.seg, .sn, .depth]) { dataset in
+      try randomMasks(of: smallNetwork(dataset), sparsity: 0.7, seed: 1)
+    }
+    try withModel(masks: masks) { dataset, file in
+      let dense = values(try evaluated(file, dataset, engine: .dense))
+      for (name, value) in values(try evaluated(file, dataset, engine: .sparse)) {
+        let expected = try #require(dense[name])
+        // Without a positive prediction there is no logarithm to measure.
+        let isClose = abs(value - expected) < 1e-3 * max(1, abs(expected))
+        #expect(isClose || (value.isNaN && expected.isNaN), "\(name)")
+      }
+      let size = Extent(24, 40)
+      let image = (0..<3 * 24 * 40).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+      let predictions = try [EngineChoice.dense, .sparse].map {
+        let predictor = try Predictor(file, machine: Machine(), engine: $0, for: size)
+        #expect(predictor.engineKind.rawValue == $0.rawValue)
+        return try predictor.predictions(for: image, height: 24, width: 40)
+      }
+      for (a, b) in zip(predictions[0], predictions[1]) {
+        let largest = a.reduce(0) { max($0, abs($1)) }
+        #expect(largestDifference(b, a) < 1e-4 * Double(largest))
+      }
+    }
+    try withModel { dataset, file in
+      _ = #expect(throws: EngineError.self) { try evaluated(file, dataset, engine: .sparse) }
     }
   }
 

@@ -13,7 +13,8 @@ import Training
 @Suite struct TrainingRunTests {
   private func makeRun(
     _ folder: String, _ dataset: DatasetFile, steps: Int, rate: Double = 1e-3, every: Int? = nil,
-    options: [String: String] = ["a": "1"], validateEvery: Int? = nil, isDynamic: Bool = true
+    options: [String: String] = ["a": "1"], validateEvery: Int? = nil, isDynamic: Bool = true,
+    engine: EngineKind = .dense
   ) throws -> TrainingRun {
     let network = try smallNetwork(dataset, dropout: 0.3)
     var settings = settings(steps: steps, rate: rate)
@@ -24,7 +25,7 @@ import Training
     let source = try BatchSource(
       dataset, batchSize: 2, order: .shuffled, augments: true, crop: nil, seed: 4)
     let trainer = try Trainer(
-      network, tasks: TaskSet(dataset.tasks), on: source,
+      network, engine: engine, tasks: TaskSet(dataset.tasks), on: source,
       masks: isDynamic ? randomMasks(of: network, sparsity: 0.8, seed: 1) : [],
       settings: settings)
     return TrainingRun(
@@ -40,10 +41,14 @@ import Training
     return [model.parameters, model.buffers]
   }
 
-  @Test func aRunThatStopsAtAnyStepAndGoesOnIsTheUnbrokenOne() throws {
+  @Test(arguments: [EngineKind.dense, .sparse])
+  func aRunThatStopsAtAnyStepAndGoesOnIsTheUnbrokenOne(_ engine: EngineKind) throws {
     try withScenes(5, tasks: [.seg, .depth]) { dataset in
       try withFolder { folder in
-        let whole = try makeRun(folder, dataset, steps: 8, validateEvery: 3)
+        func makeRun(_ folder: String) throws -> TrainingRun {
+          try self.makeRun(folder, dataset, steps: 8, validateEvery: 3, engine: engine)
+        }
+        let whole = try makeRun(folder)
         #expect(try whole.run { _ in })
         let expected = try ModelFile(opening: whole.plan.output)
         let wanted = try content(whole.plan.output)
@@ -52,7 +57,7 @@ import Training
         #expect(expected.model.step == 108 && history.steps.count == 8)
         for stop in 1...8 {
           try withFolder { folder in
-            let first = try makeRun(folder, dataset, steps: 8, validateEvery: 3)
+            let first = try makeRun(folder)
             #expect(try first.begin(.resuming).step == nil)
             var done = 0
             #expect(
@@ -60,7 +65,7 @@ import Training
                 if case .step(let step) = $0 { done = step.step }
               } == false)
             #expect(!FileManager.default.fileExists(atPath: first.plan.output))
-            let second = try makeRun(folder, dataset, steps: 8, validateEvery: 3)
+            let second = try makeRun(folder)
             #expect(try second.begin(.resuming).step == stop)
             #expect(try second.run { _ in })
             #expect(try content(second.plan.output) == wanted, "stopped after \(stop)")
@@ -72,6 +77,60 @@ import Training
             #expect(resumed.validations == history.validations)
             #expect(!FileManager.default.fileExists(atPath: second.plan.checkpoint))
           }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [EngineKind.dense, .sparse])
+  func aCheckpointOfOneEngineIsResumedByTheOther(_ engine: EngineKind) throws {
+    let other: EngineKind = engine == .dense ? .sparse : .dense
+    try withScenes(5, tasks: [.seg, .depth]) { dataset in
+      try withFolder { folder in
+        let whole = try makeRun(folder, dataset, steps: 8, engine: engine)
+        #expect(try whole.run { _ in })
+        let expected = try ModelFile(opening: whole.plan.output)
+        // Within the updates of the masks, and behind the last.
+        for stop in [3, 7] {
+          try withFolder { folder in
+            let first = try makeRun(folder, dataset, steps: 8, engine: engine)
+            _ = try first.run(until: { first.trainer.step == stop }) { _ in }
+            let second = try makeRun(folder, dataset, steps: 8, engine: other)
+            #expect(try second.begin(.resuming).step == stop)
+            #expect(try second.run { _ in })
+            let found = try ModelFile(opening: second.plan.output)
+            #expect(
+              (expected.model.engine, found.model.engine) == (engine.rawValue, other.rawValue))
+            let history = second.trainer.history.losses
+            for (a, b) in zip(history, whole.trainer.history.losses) {
+              #expect(relativeDifference(a, b) < 1e-3)
+            }
+            if stop == 7 { #expect(found.model.masks == expected.model.masks) }
+          }
+        }
+      }
+    }
+  }
+
+  @Test func weightsInFilesAreWholeAndMomentsAsLongAsTheKeptOnes() throws {
+    try withScenes(3, tasks: [.seg, .depth]) { dataset in
+      try withFolder { folder in
+        let run = try makeRun(folder, dataset, steps: 4, engine: .sparse)
+        _ = try run.run(until: { true }) { _ in }
+        let file = try ModelFile(opening: run.plan.checkpoint)
+        let state = try file.state()
+        let masks = Dictionary(uniqueKeysWithValues: file.model.masks.map { ($0.name, $0) })
+        let shapes = Dictionary(
+          uniqueKeysWithValues: run.trainer.network.graph.parameters.map { ($0.name, $0.shape) })
+        #expect(!masks.isEmpty)
+        for array in file.model.parameters {
+          #expect(array.shape == shapes[array.name])
+          guard let mask = masks[array.name] else { continue }
+          #expect(zip(array.values, mask.values).allSatisfy { $1 == 1 || $0.bitPattern == 0 })
+        }
+        for moment in state.firstMoments + state.secondMoments {
+          let kept = masks[moment.name].map { [$0.values.reduce(0) { $0 + Int($1) }] }
+          #expect(moment.shape == kept ?? shapes[moment.name], "\(moment.name)")
         }
       }
     }
