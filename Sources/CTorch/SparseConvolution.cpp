@@ -44,10 +44,6 @@ at::Tensor arranged(const Convolution &convolution, CSPass pass, const at::Tenso
   return result;
 }
 
-const float *data_or_null(const std::optional<at::Tensor> &tensor) {
-  return tensor.has_value() && tensor->defined() ? tensor->const_data_ptr<float>() : nullptr;
-}
-
 // input N×C×H×W batch innermost.
 at::Tensor forward_pass(const Convolution &convolution, const at::Tensor &input,
                         const at::Tensor &weights, const CSFinish &finish) {
@@ -104,11 +100,12 @@ at::Tensor weight_gradient(const Convolution &convolution, const at::Tensor &inp
 class SparseConvolution : public torch::autograd::Function<SparseConvolution> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext *context, const at::Tensor &input,
-                            const at::Tensor &weights, const std::optional<at::Tensor> &bias,
+                            const at::Tensor &weights, const at::Tensor &bias,
                             c10::intrusive_ptr<Convolution> convolution) {
     context->save_for_backward({input, weights});
     context->saved_data["convolution"] = c10::IValue::make_capsule(convolution);
-    const CSFinish finish = {nullptr, data_or_null(bias), nullptr, false};
+    const CSFinish finish = {nullptr, bias.defined() ? bias.const_data_ptr<float>() : nullptr,
+                             nullptr, false};
     return forward_pass(*convolution, input, weights, finish);
   }
 
@@ -191,7 +188,8 @@ CError ct_sparse_convolve(CTensor **out, const CTensor *input, const CTensor *we
                           const CTensor *bias, const CSparseConvolution *convolution) {
   return returning(out, [&] {
     at::Tensor result = SparseConvolution::apply(checked_input(convolution, input, weights),
-                                                 weights->value, optional_tensor(bias),
+                                                 weights->value,
+                                                 bias == nullptr ? at::Tensor() : bias->value,
                                                  convolution->value);
     return input->value.dim() == 2 ? result.squeeze(3).squeeze(2) : result;
   });
