@@ -47,6 +47,9 @@ func withThreads<Result>(_ count: Int, _ body: () throws -> Result) throws -> Re
   return try body()
 }
 
+/// Instruction sets and threads are the process's, so what changes them runs one after the other.
+@Suite(.serialized) struct SparseEngineTests {}
+
 /// Runs `body` with kernels for these instructions.
 func withInstructions<Result>(_ instructions: Instructions, _ body: () throws -> Result) throws
   -> Result

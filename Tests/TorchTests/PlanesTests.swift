@@ -5,9 +5,6 @@ import TestSupport
 import Testing
 import Torch
 
-/// Instruction sets and threads are the process's, so what changes them runs one after the other.
-@Suite(.serialized) struct SparseEngineTests {}
-
 extension SparseEngineTests {
   @Suite struct PlanesTests {
     /// Sizes, strides and whatever else a test draws, the same in every run.
