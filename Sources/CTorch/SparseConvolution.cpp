@@ -100,12 +100,13 @@ at::Tensor weight_gradient(const Convolution &convolution, const at::Tensor &inp
 class SparseConvolution : public torch::autograd::Function<SparseConvolution> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext *context, const at::Tensor &input,
-                            const at::Tensor &weights, const at::Tensor &bias,
+                            const at::Tensor &weights, const std::optional<at::Tensor> &bias,
                             c10::intrusive_ptr<Convolution> convolution) {
     context->save_for_backward({input, weights});
     context->saved_data["convolution"] = c10::IValue::make_capsule(convolution);
-    const CSFinish finish = {nullptr, bias.defined() ? bias.const_data_ptr<float>() : nullptr,
-                             nullptr, false};
+    context->saved_data["has_bias"] = bias.has_value();
+    const CSFinish finish = {nullptr, bias ? bias->const_data_ptr<float>() : nullptr, nullptr,
+                             false};
     return forward_pass(*convolution, input, weights, finish);
   }
 
@@ -119,7 +120,9 @@ class SparseConvolution : public torch::autograd::Function<SparseConvolution> {
     if (context->needs_input_grad(0))
       input = input_gradient(convolution, maps_of(saved[0]), saved[1], gradient);
     if (context->needs_input_grad(1)) weights = weight_gradient(convolution, saved[0], gradient);
-    if (context->needs_input_grad(2)) bias = gradient.sum({0, 2, 3});
+    // The context numbers the tensors that were there.
+    if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(2))
+      bias = gradient.sum({0, 2, 3});
     return {input, weights, bias, at::Tensor()};
   }
 };
@@ -188,8 +191,7 @@ CError ct_sparse_convolve(CTensor **out, const CTensor *input, const CTensor *we
                           const CTensor *bias, const CSparseConvolution *convolution) {
   return returning(out, [&] {
     at::Tensor result = SparseConvolution::apply(checked_input(convolution, input, weights),
-                                                 weights->value,
-                                                 bias == nullptr ? at::Tensor() : bias->value,
+                                                 weights->value, optional_tensor(bias),
                                                  convolution->value);
     return input->value.dim() == 2 ? result.squeeze(3).squeeze(2) : result;
   });

@@ -75,7 +75,8 @@ struct Readers {
       let sources = graph.sources[next]
       layer.add(sources[0] == layer.last ? sources[1] : sources[0], next)
     }
-    if let next = onlyReader(of: layer.last), case .activation(.relu) = graph.nodes[next].operation {
+    if let next = onlyReader(of: layer.last), case .activation(.relu) = graph.nodes[next].operation
+    {
       layer.rectify(next)
     }
     for node in layer.nodes { isTaken[node] = true }
