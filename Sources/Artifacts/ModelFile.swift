@@ -54,8 +54,8 @@ public struct TrainingState: Sendable {
   public var position: Int
   /// JSON of the settings that shape the result.
   public var settings: String
-  /// Adam's moments, by parameter: in its shape, or of the kept values alone, as a vector in row-major
-  /// order.
+  /// Adam's moments, by parameter: in its shape, or of the kept values alone, as a vector in the order
+  /// out × height × width × in.
   public var firstMoments: [NamedArray]
   public var secondMoments: [NamedArray]
   /// The smallest validation loss so far.

@@ -1,7 +1,11 @@
 // Convolutions under a mask. Every pass is a product of weights with unfolded tiles: a tile is a run
-// of outputs (over rows, columns and images alike), unfolded into one row per input channel and tap
-// of the kernel that the weights read. So kernel, stride, dilation, padding and batch matter to the
+// of outputs (over rows, columns and images alike), unfolded into one row per tap of the kernel and
+// input channel that the weights read. So kernel, stride, dilation, padding and batch matter to the
 // unfolding alone. The gradient of the input is the same product over the transposed pattern.
+//
+// Rows are ordered tap by tap, and so are the weights (outputs × kernel × inputs, as they lie in
+// memory channels last): where a tap sees nothing but padding, as those of strongly dilated kernels
+// often do, its weights cost nothing.
 
 #include "CSparse.h"
 
@@ -36,11 +40,14 @@ struct Product {
   int64_t block_count() const { return static_cast<int64_t>(blocks.size()) - 1; }
   int64_t row_count() const { return static_cast<int64_t>(rows.size()); }
   int64_t panels() const { return (outputs + panel_rows - 1) / panel_rows; }
+  int64_t block_of(int64_t row) const {
+    return std::upper_bound(blocks.begin(), blocks.end(), row) - blocks.begin() - 1;
+  }
 };
 
 // One weight as a product reads it.
 struct Entry {
-  uint32_t output, row, place;
+  uint32_t output, row;
 };
 
 int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -55,11 +62,24 @@ int64_t block_rows(double density, bool is_dense) {
   return std::clamp(static_cast<int64_t>(wanted), fitting, 4 * fitting);
 }
 
+// Whether two rows are of the same tap.
+bool share_tap(const UnfoldedRow &a, const UnfoldedRow &b) {
+  return a.offset_y == b.offset_y && a.offset_x == b.offset_x;
+}
+
+// Blocks of one tap, in equal parts; taps of few rows share a block.
 void split_into_blocks(Product &product, int64_t most) {
-  const int64_t count = divided(product.row_count(), most);
-  for (int64_t b = 0; b <= count; b++)
-    product.blocks.push_back(std::min(b * divided(product.row_count(), std::max<int64_t>(count, 1)),
-                                      product.row_count()));
+  product.blocks = {0};
+  const int64_t count = product.row_count();
+  for (int64_t first = 0, end = 0; first < count; first = end) {
+    for (end = first + 1; end < count && share_tap(product.rows[end], product.rows[first]);) end++;
+    const int64_t begun = first - product.blocks.back();
+    if (begun > 0 && begun + end - first > most) product.blocks.push_back(first);
+    const int64_t parts = divided(end - first, most);
+    for (int64_t part = 1; part < parts; part++)
+      product.blocks.push_back(first + (end - first) * part / parts);
+    if (2 * (end - product.blocks.back()) > most || end == count) product.blocks.push_back(end);
+  }
 }
 
 // The streams of a product from its weights, output by output with ascending rows. Only the rows
@@ -141,6 +161,23 @@ void split_into_parts(int64_t first, int64_t count, int64_t row_size, std::vecto
   }
 }
 
+// Whether any of the rows sees the map from a tile; else they are zeros.
+bool see_map(const UnfoldSource &source, const std::vector<TilePart> &parts,
+             const UnfoldedRow *rows, int64_t count) {
+  for (int64_t r = 0; r < count; r++) {
+    if (r > 0 && share_tap(rows[r], rows[r - 1])) continue;
+    for (const TilePart &part : parts) {
+      const int64_t y = part.row * source.stride_y + rows[r].offset_y;
+      const int64_t first = part.first / source.images;
+      const int64_t last = (part.first + part.count - 1) / source.images;
+      if (y >= 0 && y < source.height && last * source.stride_x + rows[r].offset_x >= 0 &&
+          first * source.stride_x + rows[r].offset_x < source.width)
+        return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 struct CSConvolution {
@@ -155,7 +192,7 @@ struct CSConvolution {
   // Of dense layers: where the gradients' products have a tap.
   struct TapPlace {
     size_t product = 0;
-    int64_t row = 0, rows_per_channel = 0;
+    int64_t first_row = 0;
   };
   std::vector<TapPlace> gradient_taps;
 
@@ -172,6 +209,11 @@ struct CSConvolution {
     const CSGeometry &g = geometry;
     return (width + 2 * g.padding_width - g.dilation_width * (g.kernel_width - 1) - 1) /
                g.stride_width + 1;
+  }
+  // Of a weight's place among all, outputs × kernel × inputs of its group: its tap, and its input.
+  int64_t tap_of(uint32_t place) const { return place % row_length() / group_inputs(); }
+  int64_t input_of(uint32_t place) const {
+    return place / row_length() / group_outputs() * group_inputs() + place % group_inputs();
   }
   // Rows of the sums that a dense layer's gradient is made of come in fours.
   int64_t padded_row_length() const { return (row_length() + 3) / 4 * 4; }
@@ -198,16 +240,15 @@ CSConvolution::CSConvolution(const CSGeometry &geometry, const uint8_t *mask) : 
 void CSConvolution::make_forward(const std::vector<uint32_t> &kept_places) {
   const CSGeometry &g = geometry;
   std::vector<UnfoldedRow> rows;
-  for (int64_t c = 0; c < g.inputs; c++)
-    for (int64_t y = 0; y < g.kernel_height; y++)
-      for (int64_t x = 0; x < g.kernel_width; x++)
+  for (int64_t y = 0; y < g.kernel_height; y++)
+    for (int64_t x = 0; x < g.kernel_width; x++)
+      for (int64_t c = 0; c < g.inputs; c++)
         rows.push_back({static_cast<int32_t>(c),
                         static_cast<int32_t>(y * g.dilation_height - g.padding_height),
                         static_cast<int32_t>(x * g.dilation_width - g.padding_width)});
   forward.outputs = g.outputs;
   forward.read_y = g.stride_height;
   forward.read_x = g.stride_width;
-  const double density = static_cast<double>(kept) / std::max<int64_t>(g.outputs * row_length(), 1);
   if (is_dense) {
     forward.rows = std::move(rows);
     split_into_blocks(forward, block_rows(1, true));
@@ -215,13 +256,11 @@ void CSConvolution::make_forward(const std::vector<uint32_t> &kept_places) {
   }
   std::vector<Entry> entries;
   entries.reserve(kept_places.size());
-  for (uint32_t place : kept_places) {
-    const int64_t output = place / row_length();
-    const int64_t first_row = output / group_outputs() * row_length();
-    entries.push_back({static_cast<uint32_t>(output),
-                       static_cast<uint32_t>(first_row + place % row_length()), place});
-  }
-  index(forward, rows, entries, density);
+  for (uint32_t place : kept_places)
+    entries.push_back({static_cast<uint32_t>(place / row_length()),
+                       static_cast<uint32_t>(tap_of(place) * g.inputs + input_of(place))});
+  const double cells = static_cast<double>(g.outputs) * static_cast<double>(row_length());
+  index(forward, rows, entries, static_cast<double>(kept) / std::max(cells, 1.0));
 }
 
 void CSConvolution::make_gradient(const std::vector<uint32_t> &kept_places) {
@@ -236,55 +275,46 @@ void CSConvolution::make_gradient(const std::vector<uint32_t> &kept_places) {
       product.first_y = phase_y;
       product.first_x = phase_x;
       // The taps through which outputs see the places of this phase.
-      std::vector<UnfoldedRow> seen;
       for (int64_t tap = 0; tap < taps(); tap++) {
         const int64_t y = phase_y + g.padding_height - tap / g.kernel_width * g.dilation_height;
         const int64_t x = phase_x + g.padding_width - tap % g.kernel_width * g.dilation_width;
         if (y % g.stride_height != 0 || x % g.stride_width != 0) continue;
-        gradient_taps[tap] = {gradient.size(), static_cast<int64_t>(seen.size()), 0};
-        seen.push_back({0, static_cast<int32_t>(y / g.stride_height),
-                        static_cast<int32_t>(x / g.stride_width)});
+        gradient_taps[tap] = {gradient.size(), product.row_count()};
+        for (int64_t output = 0; output < g.outputs; output++)
+          product.rows.push_back({static_cast<int32_t>(output),
+                                  static_cast<int32_t>(y / g.stride_height),
+                                  static_cast<int32_t>(x / g.stride_width)});
       }
-      for (TapPlace &tap : gradient_taps)
-        if (tap.product == gradient.size()) tap.rows_per_channel = static_cast<int64_t>(seen.size());
-      for (int64_t output = 0; output < g.outputs; output++)
-        for (UnfoldedRow row : seen) {
-          row.channel = static_cast<int32_t>(output);
-          product.rows.push_back(row);
-        }
       gradient.push_back(std::move(product));
     }
   if (is_dense) {
     for (Product &product : gradient) split_into_blocks(product, block_rows(1, true));
     return;
   }
-  // The kept weights of each phase, sorted by input channel; within it they stay in order.
-  std::vector<std::vector<int64_t>> starts(gradient.size(), std::vector<int64_t>(g.inputs + 1, 0));
-  const auto input_of = [&](uint32_t place) {
-    return place / row_length() / group_outputs() * group_inputs() + place % row_length() / taps();
-  };
-  for (uint32_t place : kept_places)
-    starts[gradient_taps[place % taps()].product][input_of(place) + 1]++;
+  // The kept weights by input channel, tap and output: counted, then each put in its place.
+  std::vector<int64_t> starts(g.inputs * taps() + 1, 0);
+  for (uint32_t place : kept_places) starts[input_of(place) * taps() + tap_of(place) + 1]++;
+  for (size_t i = 1; i < starts.size(); i++) starts[i] += starts[i - 1];
+  std::vector<uint32_t> sorted(kept_places.size());
+  for (size_t i = 0; i < kept_places.size(); i++)
+    sorted[starts[input_of(kept_places[i]) * taps() + tap_of(kept_places[i])]++] =
+        static_cast<uint32_t>(i);
   std::vector<std::vector<Entry>> entries(gradient.size());
-  for (size_t p = 0; p < gradient.size(); p++) {
-    for (int64_t c = 0; c < g.inputs; c++) starts[p][c + 1] += starts[p][c];
-    entries[p].resize(starts[p].back());
-    gradient[p].order.resize(starts[p].back());
-  }
-  for (size_t i = 0; i < kept_places.size(); i++) {
+  for (uint32_t i : sorted) {
     const uint32_t place = kept_places[i];
-    const TapPlace &tap = gradient_taps[place % taps()];
-    const int64_t input = input_of(place);
-    const int64_t at = starts[tap.product][input]++;
-    const int64_t row = place / row_length() * tap.rows_per_channel + tap.row;
-    entries[tap.product][at] = {static_cast<uint32_t>(input), static_cast<uint32_t>(row), place};
-    gradient[tap.product].order[at] = static_cast<uint32_t>(i);
+    const TapPlace &tap = gradient_taps[tap_of(place)];
+    entries[tap.product].push_back(
+        {static_cast<uint32_t>(input_of(place)),
+         static_cast<uint32_t>(tap.first_row + place / row_length())});
+    gradient[tap.product].order.push_back(i);
   }
   for (size_t p = 0; p < gradient.size(); p++) {
     const std::vector<UnfoldedRow> rows = std::move(gradient[p].rows);
     gradient[p].rows.clear();
-    const double cells = static_cast<double>(g.inputs) * static_cast<double>(rows.size());
-    index(gradient[p], rows, entries[p], cells > 0 ? entries[p].size() / cells : 0);
+    const double cells = static_cast<double>(g.inputs) * static_cast<double>(rows.size()) /
+                         static_cast<double>(g.groups);
+    index(gradient[p], rows, entries[p],
+          static_cast<double>(entries[p].size()) / std::max(cells, 1.0));
   }
 }
 
@@ -324,8 +354,7 @@ int64_t cs_convolution_arranged_count(const CSConvolution *convolution, CSPass p
 
 // Panels lie block by block, panel by panel, row by row.
 static int64_t panel_place(const Product &product, int64_t output, int64_t row) {
-  const int64_t most = product.blocks[1];
-  const int64_t block = row / most, first = block * most;
+  const int64_t block = product.block_of(row), first = product.blocks[block];
   const int64_t rows = product.blocks[block + 1] - first;
   return (first * product.panels() + output / panel_rows * rows + row - first) * panel_rows +
          output % panel_rows;
@@ -351,10 +380,9 @@ void cs_convolution_arrange(const CSConvolution *convolution, CSPass pass, const
     if (pass == cs_forward) {
       arranged[panel_place(c.forward, output, row)] = weights[i];
     } else {
-      const CSConvolution::TapPlace &tap = c.gradient_taps[row % c.taps()];
-      arranged[first[tap.product] + panel_place(c.gradient[tap.product], row / c.taps(),
-                                                output * tap.rows_per_channel + tap.row)] =
-          weights[i];
+      const CSConvolution::TapPlace &tap = c.gradient_taps[row / c.group_inputs()];
+      arranged[first[tap.product] + panel_place(c.gradient[tap.product], row % c.group_inputs(),
+                                                tap.first_row + output)] = weights[i];
     }
   }
 }
@@ -391,6 +419,7 @@ static void multiply_tile(const Product &product, bool is_dense, const UnfoldSou
   std::memset(sums, 0, static_cast<size_t>(sum_rows * tile_width) * sizeof(float));
   for (int64_t b = 0; b < product.block_count(); b++) {
     const int64_t first_row = product.blocks[b], rows = product.blocks[b + 1] - first_row;
+    if (!see_map(source, parts, product.rows.data() + first_row, rows)) continue;
     float *unfolded = tile_scratch.floats(rows * tile_width);
     kernel.unfold(source, parts.data(), static_cast<int>(parts.size()),
                   product.rows.data() + first_row, rows, tile_width, unfolded);
@@ -543,6 +572,7 @@ void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMa
 
   for (int64_t first = 0; first < plane; first += width, tiled += width * product.outputs) {
     split_into_parts(first, std::min(width, plane - first), row_size, parts);
+    if (!see_map(source, parts, product.rows.data() + first_row, rows)) continue;
     kernel.unfold(source, parts.data(), static_cast<int>(parts.size()),
                   product.rows.data() + first_row, rows, width, unfolded);
     if (c.is_dense) {

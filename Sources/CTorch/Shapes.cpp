@@ -54,28 +54,31 @@ CError ct_pad(CTensor **out, const CTensor *tensor, CPair before, CPair after, C
   });
 }
 
-// A mask as libtorch wants it; row-major, which its serial kernels need.
-static at::Tensor row_major_mask(const CTensor *mask) {
+// The elements as weights lie in memory: out × height × width × in.
+static at::Tensor in_memory_order(const at::Tensor &tensor) {
+  return (tensor.dim() == 4 ? tensor.permute({0, 2, 3, 1}) : tensor).contiguous();
+}
+
+static at::Tensor kept_places(const CTensor *mask) {
   TORCH_CHECK(mask->value.scalar_type() == at::kByte, "a mask is one byte per element");
-  return mask->value.contiguous().to(at::kBool);
+  return in_memory_order(mask->value).to(at::kBool);
 }
 
 CError ct_gather_kept(CTensor **out, const CTensor *tensor, const CTensor *mask) {
   return returning(out, [&] {
-    TORCH_CHECK(tensor->value.sizes() == mask->value.sizes(),
-                "a mask is one byte per element");
-    return at::masked_select(tensor->value.contiguous(), row_major_mask(mask));
+    TORCH_CHECK(tensor->value.sizes() == mask->value.sizes(), "a mask is one byte per element");
+    return at::masked_select(in_memory_order(tensor->value), kept_places(mask));
   });
 }
 
 CError ct_scatter_kept(CTensor **out, const CTensor *kept, const CTensor *mask) {
   return returning(out, [&] {
-    const at::Tensor places = row_major_mask(mask);
+    const at::Tensor places = kept_places(mask);
     const int64_t count = at::count_nonzero(places).item<int64_t>();
     TORCH_CHECK(kept->value.dim() == 1 && kept->value.numel() == count, "a mask that keeps ", count,
                 " values is no place for a tensor of shape ", kept->value.sizes());
     at::Tensor whole = at::masked_scatter(at::zeros(places.sizes(), kept->value.options()), places,
                                           kept->value);
-    return whole.dim() == 4 ? whole.contiguous(at::MemoryFormat::ChannelsLast) : whole;
+    return whole.dim() == 4 ? whole.permute({0, 3, 1, 2}) : whole;
   });
 }

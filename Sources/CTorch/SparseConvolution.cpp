@@ -155,7 +155,8 @@ CError ct_sparse_convolution(CSparseConvolution **out, const int64_t *shape, CPa
       TORCH_CHECK(mask->value.is_cpu() && mask->value.scalar_type() == at::kByte &&
                       mask->value.numel() == shape[0] * shape[1] * shape[2] * shape[3],
                   "the mask does not fit the weight");
-      kept = mask->value.contiguous();
+      kept = mask->value.dim() == 4 ? mask->value.permute({0, 2, 3, 1}).contiguous()
+                                    : mask->value.contiguous();
     }
     *out = new CSparseConvolution{c10::make_intrusive<Convolution>(
         geometry, mask == nullptr ? nullptr : kept.const_data_ptr<uint8_t>())};

@@ -9,7 +9,7 @@ import Torch
 public final class Weight {
   public let parameter: Parameter
   /// What gradients are taken of and training moves: in the parameter's shape, those of convolutions
-  /// channels last in memory. Of a compact weight, the kept values alone in row-major order.
+  /// channels last in memory. Of a compact weight, the kept values alone in that order.
   public private(set) var values: Tensor
   /// In the parameter's shape and the whole weight's order in memory, 1 = kept; nil where the weight is
   /// dense.

@@ -62,7 +62,7 @@ extension Tensor {
     }
   }
 
-  /// The values that a mask keeps, as a vector in row-major order.
+  /// The values that a mask keeps, as a vector; of four dimensions in the order of channels-last memory.
   ///
   /// - Parameter mask: uint8 in this tensor's shape, 1 = kept.
   public func kept(by mask: Tensor) throws -> Tensor {

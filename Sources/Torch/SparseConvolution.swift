@@ -3,7 +3,8 @@
 import CTorch
 
 /// A layer under a mask, with the streams that its kernels read. Weights are the vector of the kept
-/// ones, in row-major order (out × in / groups × height × width); gradients are as long.
+/// ones, in the order of channels-last memory (out × height × width × in / groups); gradients are as
+/// long.
 public final class SparseConvolution {
   private let raw: OpaquePointer
 

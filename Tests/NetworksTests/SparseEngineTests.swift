@@ -60,6 +60,15 @@ private func mixedArchitecture() throws -> Architecture {
       ]))
 }
 
+/// The row-major places of a weight's values in the order out × height × width × in.
+private func placesInMemory(_ shape: [Int]) -> [Int] {
+  let taps = shape[2...].reduce(1, *)
+  return (0..<shape.reduce(1, *)).map { place in
+    let (channel, rest) = (place % shape[1], place / shape[1])
+    return (rest / taps * shape[1] + channel) * taps + rest % taps
+  }
+}
+
 @Suite struct CompactWeightTests {
   @Test func aWeightIsTheSameAfterItWasCompact() throws {
     let network = try Network(mixedArchitecture(), seed: 2)
@@ -70,7 +79,9 @@ private func mixedArchitecture() throws -> Architecture {
       try weight.compact()
       try weight.compact()
       #expect(weight.isCompact)
-      #expect(try weight.values.array() == zip(values, kept).filter { $1 == 1 }.map(\.0))
+      #expect(
+        try weight.values.array()
+          == placesInMemory(weight.shape).filter { kept[$0] == 1 }.map { values[$0] })
       let pruned = zip(values, kept).map { $1 == 1 ? $0 : 0 }
       #expect(try weight.whole().array() == pruned)
       try weight.expand()
@@ -92,7 +103,8 @@ private func mixedArchitecture() throws -> Architecture {
       let gradient = try (weight.whole() * factors).sum().gradients(of: [weight.values])[0]
       let kept: [UInt8] = try #require(try weight.mask?.array())
       #expect(
-        try gradient?.array() == kept.indices.filter { kept[$0] == 1 }.map { Float($0) },
+        try gradient?.array()
+          == placesInMemory(weight.shape).filter { kept[$0] == 1 }.map { Float($0) },
         "\(weight.name)")
     }
   }
@@ -179,7 +191,8 @@ private func mixedArchitecture() throws -> Architecture {
     for share: Float in [0.1, 0.6] {
       let (dense, sparse) = try twice(
         architecture, keeping: share, none: index == 1 ? "last.weight" : nil)
-      let images = try randomImages([2, 3, 16, 12])
+      // A MobileNetV2's maps are 32 times smaller; of a few values batch statistics are no statistics.
+      let images = try randomImages(index == 2 ? [3, 3, 96, 128] : [2, 3, 16, 12])
       let predictions = try [dense, sparse].map {
         try $0.predictions(
           for: images, training: training,

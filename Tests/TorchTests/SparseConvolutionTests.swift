@@ -60,7 +60,14 @@ extension SparseEngineTests {
         )
       }
 
-      var kept: [Int] { mask.indices.filter { mask[$0] == 1 } }
+      /// The kept weights' places in row-major order, out × height × width × in.
+      var kept: [Int] {
+        let taps = shape[2] * shape[3]
+        return mask.indices.map { place in
+          let (channel, rest) = (place % shape[1], place / shape[1])
+          return (rest / taps * shape[1] + channel) * taps + rest % taps
+        }.filter { mask[$0] == 1 }
+      }
 
       func layer() throws -> SparseConvolution {
         try SparseConvolution(

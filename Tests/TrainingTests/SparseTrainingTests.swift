@@ -50,7 +50,8 @@ import Training
   @Test(arguments: [false, true])
   func masksChangeAsWithTheDenseEngine(_ joint: Bool) throws {
     try withScenes(4, tasks: [.seg, .depth]) { dataset in
-      var settings = settings(steps: 7)
+      // Adam's first steps go by the sign of gradients near 0; small ones leave the order of weights.
+      var settings = settings(steps: 7, rate: 1e-5)
       settings.dynamic = DynamicSettings(
         schedule: DropSchedule(every: 2, until: 5, dropRate: 0.5), joint: joint)
       let (dense, sparse) = (

@@ -50,8 +50,8 @@ typedef struct {
 
 typedef struct CSConvolution CSConvolution;
 
-// The streams of a pattern. `mask` is row-major outputs × inputs / groups × kernel, 1 = kept; NULL
-// keeps all. Weights, here and below, are the kept ones in that order. NULL where memory is lacking.
+// The streams of a pattern. `mask` is outputs × kernel × inputs / groups, 1 = kept; NULL keeps all.
+// Weights, here and below, are the kept ones in that order. NULL where memory is lacking.
 CSConvolution *cs_convolution_new(const CSGeometry *geometry, const uint8_t *mask);
 void cs_convolution_free(CSConvolution *convolution);
 int64_t cs_convolution_kept(const CSConvolution *convolution);

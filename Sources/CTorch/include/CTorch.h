@@ -73,7 +73,7 @@ typedef enum { ct_constant = 0, ct_reflect = 1, ct_replicate = 2 } CPadding;
 // `before` is top and left, `after` bottom and right; only ct_constant has a use for `value`.
 CError ct_pad(CTensor **out, const CTensor *tensor, CPair before, CPair after, CPadding mode,
               double value);
-// The values that a uint8 mask of the tensor's shape keeps, as a vector in row-major order; and back,
+// The values that a uint8 mask of the tensor's shape keeps, as a vector, channels last; and back,
 // with zeros between, channels last where there are four dimensions.
 CError ct_gather_kept(CTensor **out, const CTensor *tensor, const CTensor *mask);
 CError ct_scatter_kept(CTensor **out, const CTensor *kept, const CTensor *mask);
@@ -106,7 +106,7 @@ CError ct_linear(CTensor **out, const CTensor *input, const CTensor *weight, con
 
 // Convolutions under a mask; a linear layer is one with a 1×1 kernel. `shape` is out × in / groups ×
 // height × width; the mask, uint8 of that shape, may be NULL, which keeps all. Weights are the kept
-// ones, row-major. Results lie batch innermost.
+// ones, as they lie in memory channels last: out × height × width × in. Results lie batch innermost.
 typedef struct CSparseConvolution CSparseConvolution;
 CError ct_sparse_convolution(CSparseConvolution **out, const int64_t *shape, CPair stride,
                              CPair padding, CPair dilation, int64_t groups, const CTensor *mask);
