@@ -75,6 +75,9 @@ public struct EngineOptions: ParsableArguments {
       """)
   public var engine = EngineChoice.auto
 
+  @Flag(help: "Print first how the engine runs each layer.")
+  public var plan = false
+
   public init() {}
 }
 

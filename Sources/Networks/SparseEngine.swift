@@ -34,24 +34,6 @@ public struct SparseEngine: Engine {
   }
 }
 
-/// How the sparse engine runs a layer.
-public struct PlannedLayer: Sendable {
-  public enum Kernel: String, Sendable {
-    /// Kept values only.
-    case kept
-    /// All values, in the same layout: so many are kept that this is faster.
-    case all
-    /// By libtorch, with a change of layout before and after.
-    case libtorch
-  }
-
-  /// Of its weight.
-  public let name: String
-  public let shape: [Int]
-  public let kept: Int
-  public let kernel: Kernel
-}
-
 /// A network's operations by the sparse kernels, and by libtorch where there are none.
 private struct SparseOperations {
   private let graph: Graph

@@ -148,6 +148,7 @@ struct SparseTrain: ParsableCommand {
     let (first, notice) = try training.begin(keeping.beginning ?? .fresh)
     if let notice { common.warn(toolName, notice) }
     if let first { common.say("going on after step \(first) from \(training.plan.checkpoint)") }
+    if engine.plan { writeLine(trainer.engine.planTable) }
     let log = try TrainingLog(
       first: first ?? 0, steps: steps, batchSize: batch.batchSize, trainer.engineKind, keeping,
       quiet: common.quiet)
