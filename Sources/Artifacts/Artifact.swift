@@ -86,6 +86,15 @@ public final class ArtifactReader: Sendable {
     return count
   }
 
+  /// A number among the root's attributes.
+  ///
+  /// - Throws: ``ArtifactError`` when it is outside the range, or none.
+  func number(_ name: String, in range: ClosedRange<Double>) throws -> Double {
+    let value: Double = try root.attribute(name)
+    guard range.contains(value) else { throw error("/@" + name, "\(value) is not in \(range)") }
+    return value
+  }
+
   public func error(_ path: String, _ reason: String) -> ArtifactError {
     ArtifactError(file: self.path, path: path, reason: reason)
   }

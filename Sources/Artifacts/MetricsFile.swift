@@ -124,12 +124,15 @@ public struct Metrics: Sendable {
   public let samples: ReportSamples
   /// How the model was trained, where its file tells.
   public let history: TrainingHistory?
+  /// The time per image, where it was measured.
+  public let timing: Timing?
   /// How the files came about that were measured, as far as they could be followed.
   public var lineage: [LineageEntry]
 
   public init(
     split: Split, images: Int, size: NetworkSize, tasks: [TaskResult], layers: LayerTable,
-    samples: ReportSamples, history: TrainingHistory? = nil, lineage: [LineageEntry] = []
+    samples: ReportSamples, history: TrainingHistory? = nil, timing: Timing? = nil,
+    lineage: [LineageEntry] = []
   ) {
     self.split = split
     self.images = images
@@ -138,6 +141,7 @@ public struct Metrics: Sendable {
     self.layers = layers
     self.samples = samples
     self.history = history
+    self.timing = timing
     self.lineage = lineage
   }
 }
@@ -157,6 +161,7 @@ public enum MetricsFile {
     try root.setAttribute("flops_sparse", metrics.size.flopsSparse)
     try root.setAttribute("bytes_dense", metrics.size.bytesDense)
     try root.setAttribute("bytes_sparse", metrics.size.bytesSparse)
+    if let timing = metrics.timing { try writer.write(timing) }
     if !metrics.lineage.isEmpty {
       try root.setAttribute("lineage", try Lineage.json(metrics.lineage))
     }
@@ -214,7 +219,7 @@ public enum MetricsFile {
       split: split, images: try count("images", in: reader), size: try size(in: reader),
       tasks: tasks,
       layers: try reader.readLayers(), samples: try samples(tasks, in: reader),
-      history: try reader.readHistory(tasks: names),
+      history: try reader.readHistory(tasks: names), timing: try reader.readTiming(),
       lineage: root.hasAttribute("lineage")
         ? Lineage.entries(json: try root.attribute("lineage")) : [])
   }
@@ -227,20 +232,13 @@ public enum MetricsFile {
   }
 
   private static func size(in reader: ArtifactReader) throws -> NetworkSize {
-    func number(_ name: String, _ range: ClosedRange<Double>) throws -> Double {
-      let value: Double = try reader.root.attribute(name)
-      guard range.contains(value) else {
-        throw reader.error("/@" + name, "\(value) is not in \(range)")
-      }
-      return value
-    }
     let operations = 0...1e30
     let parameters = try count("parameters", in: reader)
     return NetworkSize(
-      sparsity: try number("sparsity", 0...1), parameters: parameters,
+      sparsity: try reader.number("sparsity", in: 0...1), parameters: parameters,
       kept: try count("kept", upTo: parameters, in: reader),
-      flopsDense: try number("flops_dense", operations),
-      flopsSparse: try number("flops_sparse", operations),
+      flopsDense: try reader.number("flops_dense", in: operations),
+      flopsSparse: try reader.number("flops_sparse", in: operations),
       bytesDense: try count("bytes_dense", in: reader),
       bytesSparse: try count("bytes_sparse", in: reader))
   }

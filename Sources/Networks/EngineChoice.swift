@@ -19,6 +19,23 @@ public enum EngineKind: String, Sendable {
       return try SparseEngine(network)
     }
   }
+
+  /// Why the sparse engine cannot run a network; nil where it can.
+  ///
+  /// - Parameter kept: how many weights the masks keep, by parameter; empty for a network without masks.
+  public static func obstacleToSparse(
+    kept: [String: Int], on device: Device, _ precision: Precision
+  ) -> String? {
+    if kept.isEmpty {
+      "the network has no masks"
+    } else if device != .cpu {
+      "runs on the CPU alone"
+    } else if precision != .float32 {
+      "calculates in float32 alone"
+    } else {
+      nil
+    }
+  }
 }
 
 /// What a user asks for.
@@ -40,16 +57,7 @@ public enum EngineChoice: String, CaseIterable, Sendable {
   public func kind(
     for graph: Graph, kept: [String: Int], image: Extent, on device: Device, _ precision: Precision
   ) throws -> EngineKind {
-    let obstacle: String? =
-      if kept.isEmpty {
-        "the network has no masks"
-      } else if device != .cpu {
-        "runs on the CPU alone"
-      } else if precision != .float32 {
-        "calculates in float32 alone"
-      } else {
-        nil
-      }
+    let obstacle = EngineKind.obstacleToSparse(kept: kept, on: device, precision)
     switch self {
     case .dense: return .dense
     case .sparse:

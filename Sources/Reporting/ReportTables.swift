@@ -18,9 +18,23 @@ extension Report {
       "flopsSparse": Self.figure(size.flopsSparse / 1e9, of: size.flopsDense / 1e9),
       "bytesDense": Self.figure(Double(size.bytesDense) / 1e6, of: Double(size.bytesDense) / 1e6),
       "bytesSparse": Self.figure(Double(size.bytesSparse) / 1e6, of: Double(size.bytesDense) / 1e6),
+      "timing": timing(of: model),
+      "times": comparison.times.map { ["engine": $0.engine, "cell": $0.cells[index]] },
       "deltaT": Format.change(comparison.deltaT(ofModel: index)),
       "tone": Self.tone(comparison.deltaT(ofModel: index)),
       "reference": models[0].label,
+    ]
+  }
+
+  /// The card of a model that was timed.
+  private func timing(of model: EvaluatedModel) -> [[String: Any]] {
+    guard let timing = model.metrics.timing else { return [] }
+    return [
+      [
+        "dense": Timing.milliseconds(timing.dense),
+        "sparse": timing.sparse.map(Timing.milliseconds) ?? "", "hasSparse": timing.sparse != nil,
+        "speedup": timing.speedup ?? "",
+      ]
     ]
   }
 

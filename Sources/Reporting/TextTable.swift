@@ -12,7 +12,9 @@ extension Comparison {
   ///
   /// - Parameter inColour: with escape sequences: what got better green, what got worse red.
   public func text(inColour: Bool = false) -> String {
-    models.count > Self.mostColumns ? rowPerModel(inColour) : columnPerModel(inColour)
+    let table = models.count > Self.mostColumns ? rowPerModel(inColour) : columnPerModel(inColour)
+    guard let timingConditions else { return table }
+    return "\(table)\nmilliseconds: medians of several runs, \(timingConditions)"
   }
 
   private func rowPerModel(_ inColour: Bool) -> String {
@@ -21,23 +23,23 @@ extension Comparison {
         $0.task == task.name && $0.metric == models.first?.headline(ofTask: index)?.name
       }
     }
+    let sizes = ["sparsity", "GFLOPs"] + times.map { "ms \($0.engine)" } + ["MB"]
     var table = [
-      ["model", "sparsity", "GFLOPs", "MB"]
+      ["model"] + sizes
         + headlines.map { "\($0.task) \($0.metric) \($0.direction)" } + ["ΔT"],
-      ["constant", "", "", ""] + headlines.map { Format.number($0.constant) },
+      ["constant"] + sizes.map { _ in "" } + headlines.map { Format.number($0.constant) },
     ]
     for (index, model) in models.enumerated() {
       let size = model.metrics.size
       table.append(
-        [
-          model.label, Format.percent(size.sparsity), Format.fixed(size.flopsSparse / 1e9, 2),
-          Format.fixed(Double(size.bytesSparse) / 1e6, 2),
-        ] + headlines.map { cell($0.values[index], $0.changes[index]) }
+        [model.label, Format.percent(size.sparsity), Format.fixed(size.flopsSparse / 1e9, 2)]
+          + times.map { $0.cells[index] } + [Format.fixed(Double(size.bytesSparse) / 1e6, 2)]
+          + headlines.map { cell($0.values[index], $0.changes[index]) }
           + [Format.change(deltaT(ofModel: index))])
     }
     guard inColour else { return Format.table(table) }
     return Format.table(table) { row, column in
-      let (model, place) = (row - 2, column - 4)
+      let (model, place) = (row - 2, column - 1 - sizes.count)
       if row == 0 { return .header }
       if row == 1 { return .faint }
       if headlines.indices.contains(place) { return .ofChange(headlines[place].changes[model]) }
@@ -61,6 +63,7 @@ extension Comparison {
     }
     table.append(size("sparsity") { Format.percent($0.sparsity) })
     table.append(size("GFLOPs per image") { Format.fixed($0.flopsSparse / 1e9, 2) })
+    table += times.map { ["all", "ms per image, \($0.engine)", ""] + $0.cells }
     table.append(size("MB on disk") { Format.fixed(Double($0.bytesSparse) / 1e6, 2) })
     if models.count > 1 {
       table.append(
@@ -74,7 +77,7 @@ extension Comparison {
     if column < 3 { return column == 2 ? .faint : nil }
     let (index, model) = (row - 1, column - 3)
     if rows.indices.contains(index) { return .ofChange(rows[index].changes[model]) }
-    // After the metrics come sparsity, operations and bytes, and then ΔT.
-    return index == rows.count + 3 ? .ofChange(deltaT(ofModel: model)) : nil
+    // After the metrics come sparsity, operations, times and bytes, and then ΔT.
+    return index == rows.count + times.count + 3 ? .ofChange(deltaT(ofModel: model)) : nil
   }
 }

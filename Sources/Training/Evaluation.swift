@@ -23,10 +23,12 @@ public struct EvaluationSettings: Sendable {
   public var samples: Int
   public var machine: Machine
   public var engine: EngineChoice
+  /// Whether to measure the time per image; under SOURCE_DATE_EPOCH there is none.
+  public var measuresTime: Bool
 
   public init(
     split: Split, batchSize: Int, upsampling: Upsampling, samples: Int, machine: Machine,
-    engine: EngineChoice = .auto
+    engine: EngineChoice = .auto, measuresTime: Bool = false
   ) {
     self.split = split
     self.batchSize = batchSize
@@ -34,6 +36,7 @@ public struct EvaluationSettings: Sendable {
     self.samples = samples
     self.machine = machine
     self.engine = engine
+    self.measuresTime = measuresTime
   }
 }
 
@@ -107,10 +110,16 @@ public func evaluate(
   let kept = file.model.masks.keptWeights
   let size = try networkSize(
     network.graph, file, kept: kept, Extent(info.height, info.width))
+  let time =
+    settings.measuresTime && !Stopwatch.stands
+    ? try timing(
+      of: network, masks: file.model.masks, on: dataset, info,
+      batchSize: min(group, mostTimedImages), machine: settings.machine) : nil
   return Metrics(
     split: settings.split, images: info.count, size: size,
     tasks: results, layers: try layers(network.graph, file, kept: kept),
-    samples: collector.samples(info), history: try file.history(tasks: tasks.names))
+    samples: collector.samples(info), history: try file.history(tasks: tasks.names),
+    timing: time)
 }
 
 /// Threads that read images ahead.
@@ -119,6 +128,9 @@ private let readers = 2
 /// Pixels that go through the network at once: enough that a small network's layers are worth sharing
 /// out, and few enough for the memory that a large one's take.
 private let groupPixels = 1 << 18
+
+/// Images that go through the network at once when it is timed.
+private let mostTimedImages = 4
 
 /// Gathers the first images of a split for the report.
 private struct SampleCollector {

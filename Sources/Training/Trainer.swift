@@ -347,12 +347,3 @@ public struct TrainingError: Error, CustomStringConvertible, Sendable {
     self.reason = reason
   }
 }
-
-/// Seconds since a start; under SOURCE_DATE_EPOCH time stands still, so that the same command
-/// writes the same bytes.
-private struct Stopwatch {
-  private let start = ContinuousClock.now
-  private let stands = ProcessInfo.processInfo.environment["SOURCE_DATE_EPOCH"] != nil
-
-  var seconds: Double { stands ? 0 : (ContinuousClock.now - start) / .seconds(1) }
-}

@@ -94,6 +94,9 @@ import Testing
                 task: "seg", target: SampleMap(values: [1, .nan], channels: 1),
                 prediction: SampleMap(values: [0, 1], channels: 1), units: "1")
             ]), history: history,
+          timing: Timing(
+            dense: 0.5, sparse: 0.25, batchSize: 4, threads: 2, precision: "float32",
+            processor: "p"),
           lineage: [LineageEntry(name: "m.h5", sha256: "ab", command: "c", inputs: [])]),
         provenance: someProvenance)
     }

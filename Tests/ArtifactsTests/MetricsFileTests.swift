@@ -43,6 +43,8 @@ import Testing
       history.seconds = [0.5, 1]
       return history
     }(),
+    timing: Timing(
+      dense: 0.5, sparse: 0.125, batchSize: 4, threads: 2, precision: "float32", processor: "x86"),
     lineage: [
       LineageEntry(name: "model.h5", sha256: "ab", command: "sparse-train -o model.h5", inputs: []),
       LineageEntry(name: "data.h5", sha256: "cd", command: nil, inputs: []),
@@ -76,8 +78,38 @@ import Testing
       #expect(samples.tasks.map(\.units) == [nil, "1"])
       #expect(read.history?.steps == [1, 2] && read.history?.learningRates == [0.1, 0.05])
       #expect(read.history?.taskLosses.map(\.values) == [[1, 0.5], [2, 1.5]])
+      #expect(read.timing == metrics.timing && read.timing != nil)
       #expect(read.lineage == metrics.lineage)
       #expect(try reader.computedDigest() == reader.recordedDigest)
+    }
+  }
+
+  @Test(arguments: [
+    nil,
+    Timing(
+      dense: 0.5, sparse: nil, batchSize: 1, threads: 1, precision: "bfloat16", processor: nil),
+  ])
+  func whatWasNotTimedIsAbsent(_ timing: Timing?) throws {
+    try withFolder { folder in
+      let path = folder + "/metrics.h5"
+      try MetricsFile.write(
+        path,
+        Metrics(
+          split: .train, images: 1, size: metrics.size, tasks: metrics.tasks,
+          layers: metrics.layers, samples: metrics.samples, timing: timing),
+        provenance: someProvenance)
+      let reader = try ArtifactReader(opening: path, as: .metrics)
+      #expect(try MetricsFile.read(reader).timing == timing)
+      let names = try reader.root.attributeNames().filter {
+        $0.hasPrefix("seconds_per_image") || $0.hasPrefix("timing_") || $0 == "processor"
+      }
+      #expect(
+        names.sorted()
+          == (timing == nil
+            ? []
+            : [
+              "seconds_per_image_dense", "timing_batch_size", "timing_precision", "timing_threads",
+            ]))
     }
   }
 

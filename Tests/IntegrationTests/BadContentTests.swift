@@ -170,6 +170,10 @@ struct Fault: Sendable, CustomTestStringConvertible {
       "a sparsity beyond 1", .metrics, Edit().setting("/@sparsity", .number(.infinity)),
       "/@sparsity: inf is not in 0.0...1.0"),
     Fault(
+      "an image in less than no time", .metrics,
+      Edit().setting("/@seconds_per_image_dense", .number(-1)),
+      "/@seconds_per_image_dense: -1.0 is not in 1e-09...1000000000.0"),
+    Fault(
       "a layer that keeps more than it has", .metrics,
       Edit().changing("/layers/weights", at: 2, to: 5).changing("/layers/kept", at: 2, to: 6),
       "/layers/kept: 6 is not in 0...5"),

@@ -52,6 +52,37 @@ import Testing
     #expect(quiet.stdout == "" && quiet.stderr == "")
   }
 
+  @Test("The time per image is measured by both engines, and not where it is not asked for")
+  func timed() throws {
+    let folder = try Inputs().folder
+    let evaluation =
+      "--data dataset.h5 --model trained.h5 --split train --threads 1 --precision float32"
+    let outcome = try folder.succeed(.evaluate, "\(evaluation) -o timed.h5")
+    let rows = outcome.stdout.matches(of: #/all +ms per image, (\w+) +([\d.]+)( \(([\d.]+)×\))?\n/#)
+    #expect(rows.map { String($0.1) } == ["dense", "sparse"])
+    #expect(
+      outcome.stdout.contains("medians of several runs, batches of 4 images, float32, 1 thread"))
+    let timed = try folder.open("timed.h5")
+    for row in rows {
+      let seconds: Double = try timed.attribute("seconds_per_image_\(row.1)")
+      #expect(seconds > 0)
+      #expect(abs(try #require(Double(row.2)) - 1000 * seconds) < 0.0051 * max(1, 1000 * seconds))
+    }
+    #expect(try timed.attribute("timing_batch_size") as Int == 4)
+    #expect(try timed.attribute("timing_threads") as Int == 1)
+    for (options, epoch) in [("--no-timing", nil), ("", Experiment.epoch)] as [(String, Int?)] {
+      let outcome = try folder.succeed(
+        .evaluate, "\(evaluation) \(options) -o untimed.h5", epoch: epoch)
+      #expect(!outcome.stdout.contains("ms per image"))
+      let names = try folder.open("untimed.h5").attributeNames()
+      #expect(!names.contains { $0.hasPrefix("seconds_per") || $0.hasPrefix("timing") })
+      #expect(!names.contains("processor"))
+    }
+    let compared = try folder.succeed(.evaluate, "compare untimed.h5 timed.h5 --report page.html")
+    #expect(compared.stdout.contains(#/ms per image, sparse +– +[\d.]+ \([\d.]+×\)\n/#))
+    #expect(try folder.text("page.html").contains("data-figure=\"ms_sparse\""))
+  }
+
   @Test("Both engines measure the same of a pruned model")
   func measured() throws {
     let folder = try Inputs().folder

@@ -50,7 +50,7 @@ import Testing
         "\(inputs) --masks masks.h5 --steps 2 \(ReferenceRun.batches) --precision float32 "
           + "-o trained.h5", false
       ),
-      (.evaluate, "\(inputs) --split train --threads 1 -o metrics.h5", false),
+      (.evaluate, "\(inputs) --split train --threads 1 --no-timing -o metrics.h5", false),
     ]
     var text = ""
     for (tool, arguments, isSameEverywhere) in commands {

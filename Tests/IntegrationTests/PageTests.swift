@@ -27,7 +27,8 @@ private final class Pages: Sendable {
     }
     try folder.succeed(
       .evaluate,
-      "--data dataset.h5 --model disparse.h5 --threads 1 -o one-metrics.h5 --report one.html")
+      "--data dataset.h5 --model disparse.h5 --threads 1 --precision float32 -o one-metrics.h5 "
+        + "--report one.html")
     try folder.succeed(
       .evaluate, "compare dense-metrics.h5 disparse-metrics.h5 --report compare.html")
     var swept = ["dense-metrics.h5"]
@@ -99,6 +100,13 @@ struct PageTests {
         let value: Double = try file.attribute(figure)
         let dense: Double = try file.attribute(String(figure.prefix(6)) + "dense")
         #expect(try abs(shown(figure) * unit - value) <= 0.00501 * dense, "\(label) \(figure)")
+      }
+      for engine in ["dense", "sparse"] {
+        let name = "seconds_per_image_\(engine)"
+        #expect((figures["ms_\(engine)"] != nil) == file.hasAttribute(name))
+        guard file.hasAttribute(name) else { continue }
+        let seconds: Double = try file.attribute(name)
+        #expect(try abs(shown("ms_\(engine)") - 1000 * seconds) < 0.0051 * max(1, 1000 * seconds))
       }
       for task in Experiment.tasks {
         let metrics = try #require(look.metrics[label]?[task])

@@ -58,7 +58,8 @@ final class ReferenceRun: Sendable {
         + (try Self.training(expected.group("training"))) + " -o trained.h5")
     try folder.succeed(
       .evaluate,
-      "--data batch.h5 --model trained.h5 --split train --batch-size 2 --threads 1 -o metrics.h5")
+      "--data batch.h5 --model trained.h5 --split train --batch-size 2 --threads 1 --no-timing "
+        + "-o metrics.h5")
   }
 
   private static func training(_ group: Group) throws -> String {

@@ -18,6 +18,7 @@ struct SmallMetrics {
   /// Shares that each task wants of the two backbone layers; none when empty.
   var choices: [[Double]] = [[0.5, 0.25], [0.25, 0.125]]
   var history: TrainingHistory?
+  var timing: Timing?
   var lineage: [LineageEntry] = []
 
   var metrics: Metrics {
@@ -57,7 +58,7 @@ struct SmallMetrics {
             task: tasks[1], target: SampleMap(values: [1, 2, .nan, 4], channels: 1),
             prediction: SampleMap(values: [1.5, 2, 3, 2], channels: 1), units: units),
         ]),
-      history: history, lineage: lineage)
+      history: history, timing: timing, lineage: lineage)
   }
 
   private func row(_ name: String, kept: Int, iou: Double, _ choices: [Double]) -> LayerTable.Row {
@@ -74,6 +75,13 @@ struct SmallMetrics {
       provenance: Provenance(createdBy: "tests 1.0", command: "evaluate --model \(label).h5"))
     return try EvaluatedModel(opening: path)
   }
+}
+
+/// A time per image: of the dense engine 50 ms.
+func timing(sparse: Double?, threads: Int = 2) -> Timing {
+  Timing(
+    dense: 0.05, sparse: sparse, batchSize: 4, threads: threads, precision: "float32",
+    processor: "Some <Processor> 9000")
 }
 
 /// Some steps of training.

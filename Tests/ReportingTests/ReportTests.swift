@@ -71,6 +71,25 @@ import Testing
     #expect(html.contains("<tr class=\"dead\">"))
   }
 
+  @Test("The page has the times of models that were timed, and how they were measured")
+  func times() throws {
+    let dense = SmallMetrics(label: "a", timing: timing(sparse: nil))
+    let sparse = SmallMetrics(label: "b", timing: timing(sparse: 0.0125))
+    let (both, _) = try page([dense, sparse])
+    for text in [
+      "data-figure=\"ms_sparse\">12.5<", "data-figure=\"ms_dense\">50.0</span> dense: 4.00×<",
+      "<th>ms per image, dense</th><th>ms per image, sparse</th>",
+      "<td>50.0</td><td>–</td>", "<td>50.0</td><td>12.5 (4.00×)</td>",
+      "batches of 4 images, float32, 2 threads, Some &lt;Processor&gt; 9000. ",
+    ] {
+      #expect(both.contains(text), "\(text)")
+    }
+    let (one, _) = try page([dense])
+    #expect(one.contains("data-figure=\"ms_dense\">50.0<") && !one.contains("ms_sparse"))
+    let (none, _) = try page([SmallMetrics(label: "a"), SmallMetrics(label: "b")])
+    #expect(!none.contains("ms per image") && !none.contains("Milliseconds"))
+  }
+
   @Test("A page of many models shows a few in pictures and all in tables")
   func manyModels() throws {
     let models = (1...7).map {

@@ -7,6 +7,7 @@ import Graphs
 import Networks
 import TestSupport
 import Testing
+import Torch
 import Training
 
 @Suite struct EvaluationTests {
@@ -34,13 +35,14 @@ import Training
   private func evaluated(
     _ file: ModelFile, _ dataset: DatasetFile, batchSize: Int = 1, samples: Int = 2,
     _ upsampling: Upsampling = .nearest, engine: EngineChoice = .dense,
-    progress: (Int) -> Void = { _ in }
+    precision: Precision = .float32, measuresTime: Bool = false, progress: (Int) -> Void = { _ in }
   ) throws -> Metrics {
     try evaluate(
       file, on: dataset,
       settings: EvaluationSettings(
         split: .validation, batchSize: batchSize, upsampling: upsampling, samples: samples,
-        machine: Machine(), engine: engine), progress: progress)
+        machine: Machine(precision: precision), engine: engine, measuresTime: measuresTime),
+      progress: progress)
   }
 
   private func values(_ metrics: Metrics) -> [String: Double] {
@@ -213,6 +215,48 @@ import Training
     try withModel { dataset, file in
       _ = #expect(throws: EngineError.self) { try evaluated(file, dataset, engine: .sparse) }
     }
+  }
+
+  @Test func theTimePerImageIsMeasuredByTheEnginesThatCanRun() throws {
+    let masks = try withScenes(1, tasks: [.seg, .sn, .depth]) { dataset in
+      try randomMasks(of: smallNetwork(dataset), sparsity: 0.7, seed: 1)
+    }
+    try withModel(masks: masks) { dataset, file in
+      #expect(try evaluated(file, dataset).timing == nil)
+      for engine in [EngineChoice.dense, .sparse] {
+        let metrics = try evaluated(file, dataset, engine: engine, measuresTime: true)
+        let timing = try #require(metrics.timing)
+        #expect(timing.dense > 0 && timing.sparse.map { $0 > 0 } == true)
+        // The split has no more images.
+        #expect(timing.batchSize == 3 && timing.precision == "float32" && timing.threads > 0)
+      }
+      let timing = try #require(
+        try evaluated(file, dataset, precision: .bfloat16, measuresTime: true).timing)
+      #expect(timing.dense > 0 && timing.sparse == nil && timing.precision == "bfloat16")
+    }
+    try withModel { dataset, file in
+      let timing = try #require(try evaluated(file, dataset, measuresTime: true).timing)
+      #expect(timing.dense > 0 && timing.sparse == nil)
+    }
+  }
+
+  @Test(
+    arguments: [
+      // The first round, which is slow, never counts.
+      (rounds: [9, 0.1, 0.3, 0.2, 0.1, 0.3, 0.2, 0.1, 0.3, 0.2], median: 0.2),
+      (rounds: [9, 5, 4, 6], median: 5),
+      // Two seconds are full after four.
+      (rounds: [9, 0.25, 0.5, 0.75, 0.5], median: 0.5),
+      (rounds: [9, 0.25, 0.25, 0.75, 0.75], median: 0.5),
+    ] as [(rounds: [Double], median: Double)])
+  func aMedianIsTakenOfAsManyRoundsAsThereIsTimeFor(rounds: [Double], median: Double) {
+    var taken = 0
+    let found = medianSeconds {
+      defer { taken += 1 }
+      return taken < rounds.count ? rounds[taken] : .nan
+    }
+    #expect(abs(found - median) < 1e-12)
+    #expect(taken == rounds.count)
   }
 
   @Test func masksThatDoNotFitTheNetworkAreRefused() throws {
