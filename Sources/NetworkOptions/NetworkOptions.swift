@@ -46,14 +46,8 @@ public struct MachineOptions: ParsableArguments {
   public init() {}
 
   /// Settles the process's threads and memory, and says what will be slow.
-  ///
-  /// - Parameter engine: that will run the network, where the tool has a choice.
-  public func prepare(
-    _ common: CommonOptions, _ tool: String, engine: EngineChoice = .dense
-  ) throws -> Machine {
+  public func prepare(_ common: CommonOptions, _ tool: String) throws -> Machine {
     common.warnOfThreads(tool)
-    // The sparse engine calculates in float32 alone.
-    let precision = precision == .auto && engine == .sparse ? .float32 : self.precision
     let machine = try Machine.prepare(
       device: device.rawValue, precision: precision.precision, threads: common.threadCount)
     if precision == .bfloat16, !machine.device.calculatesInBFloat16 {

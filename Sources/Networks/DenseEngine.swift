@@ -6,6 +6,7 @@ import Torch
 /// Runs every operation over whole tensors; masked weights are zeros like others.
 public struct DenseEngine: Engine {
   public let network: Network
+  public var kind: EngineKind { .dense }
   private let steps: StepList
 
   /// - Throws: ``NetworkError`` for an operation whose tensors the network lacks.

@@ -4,6 +4,7 @@ import Torch
 
 public protocol Engine {
   var network: Network { get }
+  var kind: EngineKind { get }
 
   /// The predictions of all tasks, in task order.
   ///

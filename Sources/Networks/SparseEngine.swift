@@ -8,6 +8,7 @@ import Torch
 /// whole, or its mask another.
 public struct SparseEngine: Engine {
   public let network: Network
+  public var kind: EngineKind { .sparse }
   /// Differentiable: what training runs.
   private let training: StepList
   /// What runs where nothing is differentiated: batch-norm, sums and rectifiers are done while a

@@ -49,7 +49,7 @@ public struct EvaluationSettings: Sendable {
 ///   sparse engine is asked for where it cannot run.
 public func evaluate(
   _ file: ModelFile, on dataset: DatasetFile, settings: EvaluationSettings,
-  chosen: (_ engine: EngineKind) -> Void = { _ in }, progress: (_ done: Int) -> Void
+  chosen: (_ engine: any Engine) -> Void = { _ in }, progress: (_ done: Int) -> Void
 ) throws -> Metrics {
   let network = try Network(file, on: settings.machine.device)
   try network.architecture.check(fits: dataset, network: file.reader.path)
@@ -59,8 +59,9 @@ public func evaluate(
   let kind = try settings.engine.kind(
     for: network.graph, masks: file.model.masks, image: Extent(info.height, info.width),
     on: settings.machine)
-  chosen(kind)
   let engine = try network.engine(kind, masks: file.model.masks)
+  chosen(engine)
+  let machine = settings.machine.running(kind)
   let baseline = try ConstantBaseline(tasks, fittedTo: dataset, threads: readers)
   var metrics = tasks.kinds.map { $0.makeMetrics() }
   var constantMetrics = metrics
@@ -78,7 +79,7 @@ public func evaluate(
       }
       let images = try Tensor(
         samples.flatMap(\.image), shape: [samples.count, info.height, info.width, 3])
-      let predictions = try withPrecision(settings.machine.precision, on: network.device) {
+      let predictions = try withPrecision(machine.precision, on: network.device) {
         try engine.predictions(for: network.normalized(images), training: false, using: nil)
       }.map { prediction in
         // The metrics look up the nearest predicted pixel themselves.

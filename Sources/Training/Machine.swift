@@ -1,15 +1,26 @@
 // The machine that a network runs on.
 
+import Networks
 import Torch
 
 /// Where and in which arithmetic a network runs.
 public struct Machine: Sendable {
   public let device: Device
   public let precision: Precision
+  /// Whether the precision is what suits the dense engine best, and not what somebody asked for.
+  public let precisionIsFree: Bool
 
-  public init(device: Device = .cpu, precision: Precision = .float32) {
+  public init(
+    device: Device = .cpu, precision: Precision = .float32, precisionIsFree: Bool = false
+  ) {
     self.device = device
     self.precision = precision
+    self.precisionIsFree = precisionIsFree
+  }
+
+  /// The same machine with the precision of an engine: the sparse one calculates in float32.
+  public func running(_ kind: EngineKind) -> Machine {
+    kind == .sparse ? Machine(device: device) : self
   }
 
   /// Chooses the device and the precision, and sets the process's number of threads.
@@ -23,8 +34,9 @@ public struct Machine: Sendable {
   {
     func machine(on device: Device) -> Machine {
       Machine(
-        device: device, precision: precision ?? (device.calculatesInBFloat16 ? .bfloat16 : .float32)
-      )
+        device: device,
+        precision: precision ?? (device.calculatesInBFloat16 ? .bfloat16 : .float32),
+        precisionIsFree: precision == nil)
     }
     Runtime.keepFreedMemory()
     if let threads { try Runtime.setThreads(threads) }

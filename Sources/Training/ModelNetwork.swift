@@ -136,7 +136,8 @@ extension EngineChoice {
     -> EngineKind
   {
     try kind(
-      for: graph, kept: masks.keptWeights, image: image, on: machine.device, machine.precision)
+      for: graph, kept: masks.keptWeights, image: image, on: machine.device, machine.precision,
+      isFree: machine.precisionIsFree)
   }
 }
 

@@ -23,8 +23,11 @@ public struct Predictor {
     engineKind = try choice.kind(
       for: network.graph, masks: file.model.masks, image: size, on: machine)
     engine = try network.engine(engineKind, masks: file.model.masks)
-    self.machine = machine
+    self.machine = machine.running(engineKind)
   }
+
+  /// How the engine runs each layer.
+  public var planTable: String { engine.planTable }
 
   /// The predictions' shapes for a picture, channels×H×W by task.
   ///

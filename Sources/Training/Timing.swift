@@ -9,7 +9,7 @@ import Torch
 /// Times a network on the first images of a split, from 8-bit pixels to predictions. The network's
 /// weights are then what the last engine wants.
 ///
-/// The dense engine runs in the machine's precision, and the sparse one where it can.
+/// The dense engine runs in the machine's precision, the sparse one in float32, where it may.
 ///
 /// - Parameter batchSize: images at once, at most; the split may have fewer.
 func timing(
@@ -24,7 +24,7 @@ func timing(
     let seconds = try medianSeconds {
       let stopwatch = Stopwatch()
       _ = try withoutGradients {
-        try withPrecision(machine.precision, on: machine.device) {
+        try withPrecision(machine.running(kind).precision, on: machine.device) {
           try engine.predictions(for: network.normalized(images), training: false, using: nil)
         }.map { try $0.to(.float32).to(Device.cpu).array(of: Float.self) }
       }
@@ -36,7 +36,8 @@ func timing(
   // anew, and two networks would take the memory of both.
   let dense = try secondsPerImage(.dense)
   let obstacle = EngineKind.obstacleToSparse(
-    kept: masks.keptWeights, on: machine.device, machine.precision)
+    kept: masks.keptWeights, on: machine.device,
+    machine.precisionIsFree ? nil : machine.precision)
   return Timing(
     dense: dense, sparse: obstacle == nil ? try secondsPerImage(.sparse) : nil,
     batchSize: samples.count, threads: Runtime.threads, precision: machine.precision.rawValue,

@@ -47,7 +47,7 @@ struct Bench: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let machine = try machine.prepare(common, "bench", engine: engine.engine)
+    let machine = try machine.prepare(common, "bench")
     let rendered = FileManager.default.temporaryDirectory.path + "/disparse-bench-\(getpid()).h5"
     defer { unlink(rendered) }
     if data == nil { try render(to: rendered) }
@@ -74,7 +74,7 @@ struct Bench: ParsableCommand {
           network, engine: kind, tasks: TaskSet(dataset.tasks), on: source, masks: masks,
           settings: TrainingSettings(
             steps: steps + 1, learningRate: 1e-4, weightDecay: 5e-4, decayEvery: nil, decay: 1,
-            machine: machine, seed: 1,
+            machine: machine.running(kind), seed: 1,
             dynamic: work == .update ? DynamicSettings(schedule: schedule) : nil))
         for _ in 0...steps {
           _ = try trainer.advance()
@@ -134,7 +134,7 @@ struct Bench: ParsableCommand {
     let images = try Tensor(pixels, shape: [batchSize, size, size, 3])
     for _ in 0...steps {
       _ = try withoutGradients {
-        try withPrecision(machine.precision, on: machine.device) {
+        try withPrecision(machine.running(kind).precision, on: machine.device) {
           try engine.predictions(for: network.normalized(images), training: false, using: nil)
         }.map { try $0.to(.float32).array(of: Float.self) }
       }

@@ -64,7 +64,7 @@ struct ModelCommand: ParsableCommand {
       if let report { try OutputFile.check(report, .page, inputs: inputs) }
     }
     try checkOutputs(against: [data, model])
-    let machine = try machine.prepare(common, toolName, engine: engine.engine)
+    let machine = try machine.prepare(common, toolName)
     let dataset = try DatasetFile(opening: data)
     try checkOutputs(against: dataset.shards)
     let file = try ModelFile(opening: model)
@@ -78,7 +78,11 @@ struct ModelCommand: ParsableCommand {
       file, on: dataset,
       settings: EvaluationSettings(
         split: split, batchSize: batchSize, upsampling: upsample, samples: samples,
-        machine: machine, engine: engine.engine, measuresTime: timing), chosen: { kind = $0 },
+        machine: machine, engine: engine.engine, measuresTime: timing),
+      chosen: { engine in
+        kind = engine.kind
+        if self.engine.plan { writeLine(engine.planTable) }
+      },
       progress: { progress.update($0) })
     progress.finish()
     metrics.lineage = Lineage.following(provenance.inputs)

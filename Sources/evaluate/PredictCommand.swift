@@ -46,13 +46,14 @@ struct PredictCommand: ParsableCommand {
 
   func run() throws {
     try OutputFile.check(output.output, .artifact(.predictions), inputs: [model] + images)
-    let machine = try machine.prepare(common, toolName, engine: engine.engine)
+    let machine = try machine.prepare(common, toolName)
     let file = try ModelFile(opening: model)
     var provenance = Provenance(createdBy: "\(toolName) \(version)", command: commandLine)
     try provenance.add(file.reader)
     for image in images { try provenance.add(file: image) }
     let first = try PNGFile(images[0])
     let (predictor, shapes) = try predictor(file, for: first, machine)
+    if engine.plan { writeLine(predictor.planTable) }
     if let pictures {
       try FileManager.default.createDirectory(atPath: pictures, withIntermediateDirectories: true)
     }

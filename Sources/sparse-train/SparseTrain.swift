@@ -109,7 +109,7 @@ struct SparseTrain: ParsableCommand {
     // From here on no other run writes these files.
     let claim = try PartialFile(output.output)
     defer { claim.giveUp() }
-    let machine = try machine.prepare(common, toolName, engine: engine.engine)
+    let anyMachine = try machine.prepare(common, toolName)
     let dataset = try DatasetFile(opening: data)
     try checkOutputs(against: dataset.shards)
     // Resuming changes nothing in the result, so it is no part of its record.
@@ -121,18 +121,18 @@ struct SparseTrain: ParsableCommand {
     try provenance.add(dataset.reader)
     if keeping.validateEvery != nil { _ = try dataset.info(.validation) }
     let masksFile = try masks.map(MasksFile.init(opening:))
-    let start = try startingPoint(dataset, masksFile, machine, &provenance)
+    let start = try startingPoint(dataset, masksFile, anyMachine, &provenance)
     try start.network.architecture.check(
       fits: dataset, network: masks ?? model ?? "the network")
     let (startingMasks, layers) = try startingMasks(start, masksFile, &provenance)
 
     let source = try batch.source(of: dataset, seed: common.seed)
+    let kind = try engine.engine.kind(
+      for: start.network.graph, masks: startingMasks,
+      image: Extent(source.size.height, source.size.width), on: anyMachine)
+    let machine = anyMachine.running(kind)
     let trainer = try Trainer(
-      start.network,
-      engine: engine.engine.kind(
-        for: start.network.graph, masks: startingMasks,
-        image: Extent(source.size.height, source.size.width), on: machine),
-      tasks: TaskSet(dataset.tasks), on: source, masks: startingMasks,
+      start.network, engine: kind, tasks: TaskSet(dataset.tasks), on: source, masks: startingMasks,
       settings: TrainingSettings(
         steps: steps, learningRate: learningRate, weightDecay: weightDecay, decayEvery: decayEvery,
         decay: decay, machine: machine, seed: common.seed,

@@ -259,9 +259,10 @@ private func placesInMemory(_ shape: [Int]) -> [Int] {
 
   private func kind(
     _ choice: EngineChoice, _ kept: [String: Int], _ device: Device = .cpu,
-    _ precision: Precision = .float32
+    _ precision: Precision = .float32, isFree: Bool = false
   ) throws -> EngineKind {
-    try choice.kind(for: graph(), kept: kept, image: Extent(4, 8), on: device, precision)
+    try choice.kind(
+      for: graph(), kept: kept, image: Extent(4, 8), on: device, precision, isFree: isFree)
   }
 
   @Test func autoGoesByTheKeptMultiplyAdds() throws {
@@ -275,6 +276,10 @@ private func placesInMemory(_ shape: [Int]) -> [Int] {
     #expect(try kind(.auto, ["a": 0, "b": 0], .cuda) == .dense)
     #expect(try kind(.auto, ["a": 0, "b": 0], .cpu, .bfloat16) == .dense)
     #expect(try kind(.dense, ["a": 0, "b": 0]) == .dense)
+    // Where nobody asked for bfloat16, few kept values in float32 are faster than all in it.
+    #expect(try kind(.auto, ["a": 2, "b": 2], .cpu, .bfloat16, isFree: true) == .sparse)
+    #expect(try kind(.auto, ["a": 3, "b": 3], .cpu, .bfloat16, isFree: true) == .dense)
+    #expect(try kind(.sparse, ["a": 9, "b": 9], .cpu, .bfloat16, isFree: true) == .sparse)
     #expect(try kind(.sparse, ["a": 9, "b": 9]) == .sparse)
   }
 
