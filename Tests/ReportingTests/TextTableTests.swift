@@ -35,8 +35,8 @@ import Testing
     let place = try #require(lines.firstIndex { $0.contains("GFLOPs per image") })
     #expect(
       lines[place + 1...place + 2].joined(separator: "\n") == """
-        all    ms per image, dense              50.0          50.0
-        all    ms per image, sparse                –  12.5 (4.00×)
+        all    ms per image, dense               50.0             50.0
+        all    ms per image, sparse                 –     12.5 (4.00×)
         """)
     #expect(
       lines.last
