@@ -18,7 +18,8 @@ namespace {
 
 // Density from which multiplying all weights is faster than reading a stream of the kept ones.
 constexpr double dense_from = 0.5;
-constexpr int64_t widest_tile = 8;  // vectors
+
+int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // One product: `outputs` sums over unfolded rows, for a grid of output places.
 struct Product {
@@ -39,7 +40,9 @@ struct Product {
 
   int64_t block_count() const { return static_cast<int64_t>(blocks.size()) - 1; }
   int64_t row_count() const { return static_cast<int64_t>(rows.size()); }
-  int64_t panels() const { return (outputs + panel_rows - 1) / panel_rows; }
+  int64_t panels() const { return divided(outputs, panel_rows); }
+  // Floats of its panels, zeros of the last one included.
+  int64_t panel_floats() const { return panels() * panel_rows * row_count(); }
   int64_t block_of(int64_t row) const {
     return std::upper_bound(blocks.begin(), blocks.end(), row) - blocks.begin() - 1;
   }
@@ -50,12 +53,10 @@ struct Entry {
   uint32_t output, row;
 };
 
-int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Rows that are unfolded together: a tile of them stays in the caches near the processor, larger
 // where weights are few, so that each output has several in a block.
 int64_t block_rows(double density, bool is_dense) {
-  const int64_t row_bytes = 4 * widest_tile * kernels().convolution.lanes;
+  const int64_t row_bytes = 4 * tile_vectors * kernels().convolution.lanes;
   if (is_dense) return (32 << 10) / row_bytes;
   const int64_t fitting = (24 << 10) / row_bytes;
   const double wanted = 16 / std::max(density, 1e-3);
@@ -216,7 +217,7 @@ struct CSConvolution {
     return place / row_length() / group_outputs() * group_inputs() + place % group_inputs();
   }
   // Rows of the sums that a dense layer's gradient is made of come in fours.
-  int64_t padded_row_length() const { return (row_length() + 3) / 4 * 4; }
+  int64_t padded_row_length() const { return divided(row_length(), 4) * 4; }
 
   CSConvolution(const CSGeometry &geometry, const uint8_t *mask);
 
@@ -345,10 +346,10 @@ int64_t cs_convolution_output_width(const CSConvolution *convolution, int64_t wi
 int64_t cs_convolution_arranged_count(const CSConvolution *convolution, CSPass pass) {
   if (!convolution->is_dense) return pass == cs_forward ? 0 : convolution->kept;
   if (pass == cs_forward)
-    return convolution->forward.panels() * panel_rows * convolution->forward.row_count();
+    return convolution->forward.panel_floats();
   int64_t count = 0;
   for (const Product &product : convolution->gradient)
-    count += product.panels() * panel_rows * product.row_count();
+    count += product.panel_floats();
   return count;
 }
 
@@ -373,7 +374,7 @@ void cs_convolution_arrange(const CSConvolution *convolution, CSPass pass, const
               static_cast<size_t>(cs_convolution_arranged_count(convolution, pass)) * sizeof(float));
   std::vector<int64_t> first(c.gradient.size() + 1, 0);
   for (size_t p = 0; p < c.gradient.size(); p++)
-    first[p + 1] = first[p] + c.gradient[p].panels() * panel_rows * c.gradient[p].row_count();
+    first[p + 1] = first[p] + c.gradient[p].panel_floats();
   for (int64_t i = 0; i < c.kept; i++) {
     const int64_t place = c.places.empty() ? i : c.places[i];
     const int64_t output = place / c.row_length(), row = place % c.row_length();
@@ -397,7 +398,7 @@ static CSMaps grid_of(const Product &product, int64_t images, int64_t height, in
 
 static int64_t tiles_of(const CSMaps &grid) {
   return divided(grid.images * grid.height * grid.width,
-                 widest_tile * kernels().convolution.lanes);
+                 tile_vectors * kernels().convolution.lanes);
 }
 
 // One tile of a product, from `source` to planes of `height` × `width` × images.
@@ -407,7 +408,7 @@ static void multiply_tile(const Product &product, bool is_dense, const UnfoldSou
   static thread_local Scratch tile_scratch, sum_scratch;
   static thread_local std::vector<TilePart> parts;
   const ConvolutionKernels &kernel = kernels().convolution;
-  const int64_t widest = widest_tile * kernel.lanes;
+  const int64_t widest = tile_vectors * kernel.lanes;
   const int64_t first = tile * widest;
   const int64_t count = std::min(widest, grid.images * grid.height * grid.width - first);
   const int index = width_index(count, kernel.lanes);
@@ -496,7 +497,7 @@ void cs_convolution_input_gradient(const CSConvolution *convolution, const CSMap
       return;
     }
     piece -= tiles;
-    arranged += convolution->is_dense ? product.panels() * panel_rows * product.row_count()
+    arranged += convolution->is_dense ? product.panel_floats()
                                       : static_cast<int64_t>(product.order.size());
   }
 }
@@ -519,7 +520,7 @@ int64_t cs_convolution_weight_pieces(const CSConvolution *convolution) {
 // Tiles of the output's gradient lie one after the other, channel by channel: every piece of the
 // weights' gradient reads all of them.
 static int64_t gradient_tile_width(const CSConvolution *convolution) {
-  return (convolution->is_dense ? dense_vectors : widest_tile) * kernels().convolution.lanes;
+  return (convolution->is_dense ? dense_vectors : tile_vectors) * kernels().convolution.lanes;
 }
 
 static int64_t output_plane(const CSConvolution *convolution, const CSMaps *maps) {
@@ -564,7 +565,7 @@ void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMa
   const int64_t end_row =
       c.is_dense ? std::min(first_row + dense_rows, c.row_length()) : product.blocks[piece + 1];
   const int64_t rows = end_row - first_row;
-  const int64_t padded = c.is_dense ? (rows + 3) / 4 * 4 : rows;
+  const int64_t padded = c.is_dense ? divided(rows, 4) * 4 : rows;
   const int64_t width = gradient_tile_width(convolution);
   float *unfolded = scratch.floats(padded * width);
   std::memset(unfolded + rows * width, 0,
@@ -589,10 +590,6 @@ void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMa
 
 void cs_convolution_collect(const CSConvolution *convolution, const float *sums, float *gradient) {
   const CSConvolution &c = *convolution;
-  if (!c.is_dense) {
-    std::memcpy(gradient, sums, static_cast<size_t>(c.kept) * sizeof(float));
-    return;
-  }
   for (int64_t i = 0; i < c.kept; i++) {
     const int64_t place = c.places.empty() ? i : c.places[i];
     gradient[i] = sums[place / c.row_length() * c.padded_row_length() + place % c.row_length()];

@@ -36,6 +36,8 @@ struct Segment {
   uint32_t output, first, count;
 };
 
+// The widest tile, in vectors: as many accumulators as hide the latency of two multiply-adds per cycle.
+constexpr int tile_vectors = 8;
 // Outputs of a panel of the dense product.
 constexpr int panel_rows = 6;
 

@@ -48,8 +48,12 @@ struct DenseOperations {
 
   /// How an operation runs.
   ///
-  /// - Parameter dropoutLayers: how many there are before it.
-  func run(_ operation: Graphs.Operation, dropoutLayers: Int) throws -> Step.Run {
+  /// - Parameters:
+  ///   - dropoutLayers: how many there are before it.
+  ///   - inPlanes: whether the sparse engine's kernels pool and resize.
+  func run(_ operation: Graphs.Operation, dropoutLayers: Int, inPlanes: Bool = false) throws
+    -> Step.Run
+  {
     switch operation {
     case .convolution(let settings):
       let weight = try weight(settings.weight)
@@ -128,14 +132,14 @@ struct DenseOperations {
         try inputs[0].maxPooled(
           kernel: Pair(settings.kernel), stride: Pair(settings.stride),
           padding: Pair(settings.padding), dilation: Pair(settings.dilation),
-          ceilMode: settings.ceilMode)
+          ceilMode: settings.ceilMode, inPlanes: inPlanes)
       }
     case .averagePool(let settings):
       return { inputs, _ in
         try inputs[0].averagePooled(
           kernel: Pair(settings.kernel), stride: Pair(settings.stride),
           padding: Pair(settings.padding), ceilMode: settings.ceilMode,
-          countsPadding: settings.countsPadding)
+          countsPadding: settings.countsPadding, inPlanes: inPlanes)
       }
     case .adaptiveAveragePool(let settings):
       return { inputs, _ in try inputs[0].adaptiveAveragePooled(to: Pair(settings.size)) }
@@ -150,7 +154,9 @@ struct DenseOperations {
         }
       }
     case .resize(let settings):
-      return { inputs, _ in try inputs[0].resized(as: settings, like: inputs.last) }
+      return { inputs, _ in
+        try inputs[0].resized(as: settings, like: inputs.last, inPlanes: inPlanes)
+      }
     case .dropout(let settings):
       return { inputs, mode in
         guard let dropout = mode.dropout else { return inputs[0] }
@@ -192,7 +198,9 @@ extension Tensor {
   /// - Parameters:
   ///   - other: the second input, where the settings name its size.
   ///   - inPlanes: whether the sparse engine's kernels do it.
-  func resized(as settings: Resize, like other: Tensor?, inPlanes: Bool = false) throws -> Tensor {
+  fileprivate func resized(as settings: Resize, like other: Tensor?, inPlanes: Bool) throws
+    -> Tensor
+  {
     let old = try Extent(of: self)
     var scales: (Double, Double)?
     let size: Extent
@@ -209,9 +217,8 @@ extension Tensor {
       case .halfPixel: .bilinear(alignsCorners: false)
       case .alignCorners: .bilinear(alignsCorners: true)
       }
-    return inPlanes
-      ? try planesResized(to: Pair(size), by: interpolation, scales: scales)
-      : try resized(to: Pair(size), by: interpolation, scales: scales)
+    return try resized(
+      to: Pair(size), by: interpolation, scales: scales, inPlanes: inPlanes)
   }
 }
 

@@ -71,11 +71,7 @@ private struct SparseOperations {
     }
     self.layers = layers
     self.plan = plan
-    var count = 0
-    dropoutLayers = graph.nodes.map { node in
-      defer { if case .dropout = node.operation { count += 1 } }
-      return count
-    }
+    dropoutLayers = graph.dropoutLayers
   }
 
   /// Nil for an operation without sparse kernels, or with a whole weight.
@@ -194,28 +190,12 @@ private struct SparseOperations {
         return try inputs[0].planesDroppedOut(
           settings.probability, using: dropout[layer: number], rectified: rectifying)
       }
-    case .maxPool(let settings):
-      return ofMaps { inputs, _ in
-        try inputs[0].planesMaxPooled(
-          kernel: Pair(settings.kernel), stride: Pair(settings.stride),
-          padding: Pair(settings.padding), dilation: Pair(settings.dilation),
-          ceilMode: settings.ceilMode)
-      }
-    case .averagePool(let settings):
-      return ofMaps { inputs, _ in
-        try inputs[0].planesAveragePooled(
-          kernel: Pair(settings.kernel), stride: Pair(settings.stride),
-          padding: Pair(settings.padding), ceilMode: settings.ceilMode,
-          countsPadding: settings.countsPadding)
-      }
+    case .maxPool, .averagePool, .resize:
+      return ofMaps(try dense.run(operation, dropoutLayers: 0, inPlanes: true))
     case .reduce(let settings) where settings.kind == .mean && settings.axes.sorted() == [2, 3]:
       return ofMaps { inputs, _ in
         let mean = try inputs[0].planesGlobalMean()
         return settings.keepsAxes ? mean : try mean.flattened(from: 1)
-      }
-    case .resize(let settings):
-      return ofMaps { inputs, _ in
-        try inputs[0].resized(as: settings, like: inputs.last, inPlanes: true)
       }
     case .concat(let settings) where settings.axis == 1:
       // Planes follow planes.

@@ -50,11 +50,11 @@ struct StepList {
   init(
     _ graph: Graph, _ run: (_ operation: Graphs.Operation, _ dropoutLayers: Int) throws -> Step.Run
   ) throws {
-    var dropoutLayers = 0
-    let steps = try graph.nodes.indices.map { node in
-      let operation = graph.nodes[node].operation
-      defer { if case .dropout = operation { dropoutLayers += 1 } }
-      return Step(inputs: graph.sources[node], node: node, run: try run(operation, dropoutLayers))
+    let dropoutLayers = graph.dropoutLayers
+    let steps = try graph.nodes.enumerated().map { node, content in
+      Step(
+        inputs: graph.sources[node], node: node,
+        run: try run(content.operation, dropoutLayers[node]))
     }
     self.init(steps, of: graph)
   }
@@ -69,5 +69,16 @@ struct StepList {
       for node in lastReads { values[node] = nil }
     }
     return outputs.compactMap { values[$0] }
+  }
+}
+
+extension Graph {
+  /// By node: how many dropout layers stand before it; their random numbers go by that.
+  var dropoutLayers: [Int] {
+    var count = 0
+    return nodes.map { node in
+      defer { if case .dropout = node.operation { count += 1 } }
+      return count
+    }
   }
 }

@@ -2,6 +2,8 @@
 
 import CTorch
 
+// What libtorch does as well, pooling and resizing, stands with it and is told `inPlanes`.
+//
 // Each takes float32 N×C×H×W on the CPU in any layout (another than batch innermost is copied), throws
 // ``TorchError`` for anything else, and returns a tensor that lies batch innermost. All are
 // differentiable, and give the same bytes on any number of threads.
@@ -25,27 +27,6 @@ extension Tensor {
     }
   }
 
-  /// As ``maxPooled(kernel:stride:padding:dilation:ceilMode:)``, of at most 65536 pixels a window.
-  public func planesMaxPooled(
-    kernel: Pair, stride: Pair, padding: Pair = 0, dilation: Pair = 1, ceilMode: Bool = false
-  ) throws -> Tensor {
-    try returning {
-      ct_planes_max_pool2d(
-        &$0, raw, kernel.raw, stride.raw, padding.raw, dilation.raw, ceilMode)
-    }
-  }
-
-  /// As ``averagePooled(kernel:stride:padding:ceilMode:countsPadding:)``.
-  public func planesAveragePooled(
-    kernel: Pair, stride: Pair, padding: Pair = 0, ceilMode: Bool = false,
-    countsPadding: Bool = true
-  ) throws -> Tensor {
-    try returning {
-      ct_planes_average_pool2d(
-        &$0, raw, kernel.raw, stride.raw, padding.raw, ceilMode, countsPadding)
-    }
-  }
-
   /// The mean of each channel: N×C×H×W becomes N×C×1×1.
   public func planesGlobalMean() throws -> Tensor {
     try returning { ct_planes_global_mean(&$0, raw) }
@@ -57,20 +38,5 @@ extension Tensor {
     _ probability: Double, using stream: RandomStream, rectified: Bool = false
   ) throws -> Tensor {
     try returning { ct_planes_dropout(&$0, raw, rectified, probability, stream.key) }
-  }
-
-  /// As ``resized(to:by:scales:)``.
-  public func planesResized(
-    to size: Pair, by interpolation: Interpolation = .bilinear(alignsCorners: false),
-    scales: (Double, Double)? = nil
-  ) throws -> Tensor {
-    let scales = scales.map { [$0.0, $0.1] }
-    return try returning {
-      switch interpolation {
-      case .nearest: ct_planes_upsample_nearest(&$0, raw, size.raw, scales)
-      case .bilinear(let alignsCorners):
-        ct_planes_upsample_bilinear(&$0, raw, size.raw, alignsCorners, scales)
-      }
-    }
   }
 }

@@ -13,19 +13,22 @@ public enum Interpolation: Hashable, Sendable {
 extension Tensor {
   /// N×C×H×W brought to another size, differentiably.
   ///
-  /// - Parameter scales: new over old (height, width), where they are other than the sizes'
-  ///   quotients, as of 7 pixels scaled by 1.5 to 10. Aligned corners have no use for them.
+  /// - Parameters:
+  ///   - scales: new over old (height, width), where they are other than the sizes' quotients, as of 7
+  ///     pixels scaled by 1.5 to 10. Aligned corners have no use for them.
+  ///   - inPlanes: by the sparse engine's kernels.
   /// - Throws: ``TorchError``, also when the scales do not make that size.
   public func resized(
     to size: Pair, by interpolation: Interpolation = .bilinear(alignsCorners: false),
-    scales: (Double, Double)? = nil
+    scales: (Double, Double)? = nil, inPlanes: Bool = false
   ) throws -> Tensor {
+    let nearest = inPlanes ? ct_planes_upsample_nearest : ct_upsample_nearest
+    let bilinear = inPlanes ? ct_planes_upsample_bilinear : ct_upsample_bilinear
     let scales = scales.map { [$0.0, $0.1] }
     return try returning {
       switch interpolation {
-      case .nearest: ct_upsample_nearest(&$0, raw, size.raw, scales)
-      case .bilinear(let alignsCorners):
-        ct_upsample_bilinear(&$0, raw, size.raw, alignsCorners, scales)
+      case .nearest: nearest(&$0, raw, size.raw, scales)
+      case .bilinear(let alignsCorners): bilinear(&$0, raw, size.raw, alignsCorners, scales)
       }
     }
   }

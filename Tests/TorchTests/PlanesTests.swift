@@ -166,9 +166,9 @@ extension SparseEngineTests {
         let padding = Pair(draw.number(0...kernel.height / 2), draw.number(0...kernel.width / 2))
         let (ceilMode, countsPadding) = (draw.flag(), draw.flag())
         try expectAgreement(x, instructions) {
-          try $0[0].planesAveragePooled(
+          try $0[0].averagePooled(
             kernel: kernel, stride: stride, padding: padding, ceilMode: ceilMode,
-            countsPadding: countsPadding)
+            countsPadding: countsPadding, inPlanes: true)
         } with: {
           try $0[0].averagePooled(
             kernel: kernel, stride: stride, padding: padding, ceilMode: ceilMode,
@@ -179,9 +179,9 @@ extension SparseEngineTests {
         }
         guard x[0].shape[2] >= reach(\.height), x[0].shape[3] >= reach(\.width) else { continue }
         try expectAgreement(x, instructions) {
-          try $0[0].planesMaxPooled(
+          try $0[0].maxPooled(
             kernel: kernel, stride: stride, padding: padding, dilation: dilation,
-            ceilMode: ceilMode)
+            ceilMode: ceilMode, inPlanes: true)
         } with: {
           try $0[0].maxPooled(
             kernel: kernel, stride: stride, padding: padding, dilation: dilation,
@@ -195,14 +195,14 @@ extension SparseEngineTests {
       // Few different values, as after a rectifier, and one that is none.
       var x = Values(random: [5, 2, 9, 9], seed: 8).map { max(0, ($0 * 2).rounded()) }
       try expectAgreement([x], instructions) {
-        try $0[0].planesMaxPooled(kernel: 3, stride: 2, padding: 1)
+        try $0[0].maxPooled(kernel: 3, stride: 2, padding: 1, inPlanes: true)
       } with: {
         try $0[0].maxPooled(kernel: 3, stride: 2, padding: 1)
       }
       x.numbers[400] = .nan
       let tensor = try x.tensor().to(.float32)
       let found: [Float] = try withInstructions(instructions) {
-        try tensor.planesMaxPooled(kernel: 3, stride: 1, padding: 1).array()
+        try tensor.maxPooled(kernel: 3, stride: 1, padding: 1, inPlanes: true).array()
       }
       let expected = try tensor.maxPooled(kernel: 3, stride: 1, padding: 1).array(of: Float.self)
       #expect(found.map(\.isNaN) == expected.map(\.isNaN))
@@ -230,7 +230,7 @@ extension SparseEngineTests {
       for size in sizes {
         for way in ways {
           try expectAgreement([x], instructions) {
-            try $0[0].planesResized(to: size, by: way)
+            try $0[0].resized(to: size, by: way, inPlanes: true)
           } with: {
             try $0[0].resized(to: size, by: way)
           }
@@ -239,7 +239,7 @@ extension SparseEngineTests {
       let size = Pair(x.shape[2] * 3 / 2, x.shape[3] * 3 / 2)
       for way in ways {
         try expectAgreement([x], instructions) {
-          try $0[0].planesResized(to: size, by: way, scales: (1.5, 1.5))
+          try $0[0].resized(to: size, by: way, scales: (1.5, 1.5), inPlanes: true)
         } with: {
           try $0[0].resized(to: size, by: way, scales: (1.5, 1.5))
         }
@@ -276,10 +276,10 @@ extension SparseEngineTests {
             weight: $0[1], bias: $0[2], runningMean: .full(0, shape: [7]),
             runningVariance: .full(1, shape: [7]), residual: $0[3], rectified: true, training: true)
         },
-        { try $0[0].planesMaxPooled(kernel: 3, stride: 2, padding: 1) },
-        { try $0[0].planesAveragePooled(kernel: 3, stride: 2, padding: 1) },
+        { try $0[0].maxPooled(kernel: 3, stride: 2, padding: 1, inPlanes: true) },
+        { try $0[0].averagePooled(kernel: 3, stride: 2, padding: 1, inPlanes: true) },
         { try $0[0].planesGlobalMean() },
-        { try $0[0].planesResized(to: Pair(100, 90)) },
+        { try $0[0].resized(to: Pair(100, 90), inPlanes: true) },
         { try $0[0].planesDroppedOut(0.5, using: stream, rectified: true) },
       ]
       for operation in operations {
@@ -315,9 +315,9 @@ extension SparseEngineTests {
       for other in [try x.to(.float64), two] {
         _ = expectTorchError { _ = try other.batchInnermost() }
         _ = expectTorchError { _ = try other.planesGlobalMean() }
-        _ = expectTorchError { _ = try other.planesMaxPooled(kernel: 1, stride: 1) }
-        _ = expectTorchError { _ = try other.planesAveragePooled(kernel: 1, stride: 1) }
-        _ = expectTorchError { _ = try other.planesResized(to: 3) }
+        _ = expectTorchError { _ = try other.maxPooled(kernel: 1, stride: 1, inPlanes: true) }
+        _ = expectTorchError { _ = try other.averagePooled(kernel: 1, stride: 1, inPlanes: true) }
+        _ = expectTorchError { _ = try other.resized(to: 3, inPlanes: true) }
         _ = expectTorchError {
           _ = try other.planesDroppedOut(
             0.5, using: RandomStream(seed: 1, .dropoutInTraining))
@@ -325,16 +325,18 @@ extension SparseEngineTests {
       }
       for number in strangeNumbers {
         let both = Pair(number)
-        _ = expectTorchError { _ = try x.planesMaxPooled(kernel: both, stride: 1) }
-        _ = expectTorchError { _ = try x.planesAveragePooled(kernel: both, stride: 1) }
-        _ = expectTorchError { _ = try x.planesResized(to: both) }
+        _ = expectTorchError { _ = try x.maxPooled(kernel: both, stride: 1, inPlanes: true) }
+        _ = expectTorchError { _ = try x.averagePooled(kernel: both, stride: 1, inPlanes: true) }
+        _ = expectTorchError { _ = try x.resized(to: both, inPlanes: true) }
         if number != 1 << 31 && number != 0 {
-          _ = expectTorchError { _ = try x.planesMaxPooled(kernel: 1, stride: 1, padding: both) }
+          _ = expectTorchError {
+            _ = try x.maxPooled(kernel: 1, stride: 1, padding: both, inPlanes: true)
+          }
         }
         if number <= 0 {
-          _ = expectTorchError { _ = try x.planesMaxPooled(kernel: 1, stride: both) }
+          _ = expectTorchError { _ = try x.maxPooled(kernel: 1, stride: both, inPlanes: true) }
           _ = expectTorchError {
-            _ = try x.planesMaxPooled(kernel: 1, stride: 1, dilation: both)
+            _ = try x.maxPooled(kernel: 1, stride: 1, dilation: both, inPlanes: true)
           }
         }
       }

@@ -1,7 +1,5 @@
 // Products with an unfolded tile: the inner loops of convolutions and linear layers.
 
-// The widest tile, in vectors: as many accumulators as hide the latency of two multiply-adds per cycle.
-constexpr int tile_vectors = 8;
 // A block of the dense product: its accumulators, panel × strip, fill the registers.
 constexpr int strip_vectors = LANES == 16 ? 4 : 2;
 

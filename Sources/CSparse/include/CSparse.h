@@ -78,8 +78,8 @@ void cs_convolution_input_gradient(const CSConvolution *convolution, const CSMap
                                    float *input_gradient, int64_t piece);
 
 // The gradient of the weights. First the output's gradient is brought into tiles, each a piece; then
-// pieces add to `sums`, which has this many floats, 0 at first; then collect makes the gradient of
-// the kept weights of it.
+// pieces add to `sums`, which has this many floats, 0 at first. Where all weights are multiplied,
+// collect makes the gradient of the kept ones of it; else it is that gradient.
 int64_t cs_convolution_gradient_tiles(const CSConvolution *convolution, const CSMaps *maps);
 int64_t cs_convolution_tiled_count(const CSConvolution *convolution, const CSMaps *maps);
 void cs_convolution_tile_gradient(const CSConvolution *convolution, const CSMaps *maps,
