@@ -36,12 +36,8 @@ bool ct_set_grad_enabled(bool enabled) {
 
 bool ct_grad_enabled(void) { return c10::GradMode::is_enabled(); }
 
-static at::DeviceType device_type(CDevice device) {
-  return device == ct_cuda ? at::kCUDA : at::kCPU;
-}
-
 CPrecision ct_begin_precision(CDevice device, bool bfloat16) {
-  at::DeviceType type = device_type(device);
+  const at::DeviceType type = torch_device(device).type();
   CPrecision before = {at::autocast::is_autocast_enabled(type),
                        static_cast<int>(at::autocast::get_autocast_dtype(type))};
   if (bfloat16) at::autocast::set_autocast_dtype(type, at::kBFloat16);
@@ -51,7 +47,7 @@ CPrecision ct_begin_precision(CDevice device, bool bfloat16) {
 }
 
 void ct_end_precision(CDevice device, CPrecision before) {
-  at::DeviceType type = device_type(device);
+  const at::DeviceType type = torch_device(device).type();
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_autocast_dtype(type, static_cast<at::ScalarType>(before.dtype));
   at::autocast::set_autocast_enabled(type, before.is_autocast);

@@ -59,6 +59,11 @@ CError returning(CTensor **out, Body body) noexcept {
 void parallel_pieces(int64_t pieces, c10::function_ref<void(int64_t)> body);
 void parallel_ranges(int64_t count, c10::function_ref<void(int64_t, int64_t)> body);
 
+inline c10::Device torch_device(CDevice device) {
+  return device == ct_cpu ? c10::Device(at::kCPU)
+                          : c10::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device));
+}
+
 inline at::IntArrayRef shape_of(const int64_t *shape, int dimensions) {
   return at::IntArrayRef(shape, static_cast<size_t>(dimensions));
 }

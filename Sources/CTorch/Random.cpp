@@ -1,8 +1,7 @@
 // Random numbers by position: number i of a stream is a function of the stream's key and i alone, so
 // they are drawn on all cores, and the same on any number of them.
 
-#include <ATen/Generator.h>
-#include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/mul.h>
 
@@ -105,13 +104,31 @@ static void fill_dropout(at::Tensor &mask, double probability, uint64_t stream) 
   });
 }
 
+// The same by libtorch's operations, for a GPU: nothing crosses to it.
+static at::Tensor dropout_by_operations(const at::Tensor &input, double probability,
+                                        uint64_t stream) {
+  const auto signed64 = [](uint64_t bits) { return static_cast<int64_t>(bits); };
+  // libtorch's shift of int64 copies the sign, which the & takes away.
+  const auto shifted = [&](const at::Tensor &z, int bits) {
+    return z.bitwise_right_shift(bits).bitwise_and_(signed64(UINT64_MAX >> bits));
+  };
+  at::Tensor z = at::arange(1, input.numel() + 1, input.options().dtype(at::kLong));
+  z.mul_(signed64(0x9E3779B97F4A7C15)).add_(signed64(stream));
+  z = z.bitwise_xor_(shifted(z, 30)).mul_(signed64(0xBF58476D1CE4E5B9));
+  z = z.bitwise_xor_(shifted(z, 27)).mul_(signed64(0x94D049BB133111EB));
+  z = shifted(z.bitwise_xor_(shifted(z, 31)), 32);
+  return z.ge(std::llround(probability * 0x1p32))
+      .to(input.scalar_type())
+      .mul_(1 / (1 - probability))
+      .reshape(input.sizes())
+      .contiguous(input.suggest_memory_format());
+}
+
 /// What dropout multiplies by: 0 with the given probability, else 1 / (1 - probability).
 static at::Tensor dropout_mask(const at::Tensor &input, double probability, uint64_t stream) {
-  if (input.is_cuda()) {
-    at::Generator generator = at::detail::getCUDAHooks().getNewGenerator(input.get_device());
-    generator.set_current_seed(stream);
-    return at::empty_like(input).bernoulli_(1 - probability, generator).div_(1 - probability);
-  }
+  const bool is_filled = input.is_cpu() && (input.scalar_type() == at::kFloat ||
+                                            input.scalar_type() == at::kBFloat16);
+  if (!is_filled) return dropout_by_operations(input, probability, stream);
   const bool is_ordered = input.is_contiguous() ||
                           input.is_contiguous(at::MemoryFormat::ChannelsLast);
   at::Tensor mask = at::empty_like(
@@ -120,7 +137,6 @@ static at::Tensor dropout_mask(const at::Tensor &input, double probability, uint
     fill_dropout<at::BFloat16>(mask, probability, stream);
     return mask;
   }
-  TORCH_CHECK(mask.scalar_type() == at::kFloat, "dropout of ", mask.scalar_type());
   fill_dropout<float>(mask, probability, stream);
   return mask;
 }

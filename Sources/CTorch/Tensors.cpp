@@ -14,10 +14,13 @@
 #include <ATen/ops/sub.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros_like.h>
+#include <dlfcn.h>
 #include <malloc.h>
 
 #include <climits>
 #include <cmath>
+#include <filesystem>
+#include <stdexcept>
 
 #include "Border.h"
 
@@ -52,17 +55,32 @@ CError ct_set_threads(int count) {
   return guarded([&] { at::set_num_threads(count); });
 }
 
-bool ct_cuda_available(void) {
+// Programs are linked with libtorch's CPU part alone, so that they start without a GPU's libraries.
+CError ct_load_cuda(bool *is_there) {
+  return guarded([&] {
+    Dl_info cpu_part{};
+    dladdr(reinterpret_cast<const void *>(&at::detail::getCUDAHooks), &cpu_part);
+    const std::filesystem::path folder =
+        std::filesystem::path(cpu_part.dli_fname == nullptr ? "" : cpu_part.dli_fname).parent_path();
+    const std::filesystem::path cuda_part = folder / "libtorch_cuda.so";
+    *is_there = std::filesystem::exists(cuda_part);
+    if (*is_there && dlopen(cuda_part.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr)
+      throw std::runtime_error(dlerror());
+  });
+}
+
+int ct_gpus(void) {
   try {
-    return at::detail::getCUDAHooks().hasCUDA();
+    const at::CUDAHooksInterface &cuda = at::detail::getCUDAHooks();
+    return cuda.hasCUDA() ? cuda.deviceCount() : 0;
   } catch (...) {
-    return false;
+    return 0;
   }
 }
 
 bool ct_calculates_in_bfloat16(CDevice device) {
   try {
-    if (device == ct_cuda) return at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
+    if (device != ct_cpu) return at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
 #if defined(__x86_64__)
     return __builtin_cpu_supports("avx512bf16");
 #else
@@ -122,11 +140,13 @@ CDType ct_dtype(const CTensor *tensor) {
   }
 }
 
-CDevice ct_device(const CTensor *tensor) { return tensor->value.is_cuda() ? ct_cuda : ct_cpu; }
+CDevice ct_device(const CTensor *tensor) {
+  return tensor->value.is_cuda() ? tensor->value.get_device() : ct_cpu;
+}
 
 CError ct_to(CTensor **out, const CTensor *tensor, CDType dtype, CDevice device) {
   return returning(out, [&] {
-    return tensor->value.to(device == ct_cuda ? at::kCUDA : at::kCPU, scalar_type(dtype));
+    return tensor->value.to(torch_device(device), scalar_type(dtype));
   });
 }
 

@@ -9,8 +9,8 @@ import Networks
 import Torch
 import Training
 
-public enum DeviceChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
-  case cpu, cuda, auto
+extension DeviceChoice: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
 }
 
 public enum PrecisionChoice: String, ExpressibleByArgument, CaseIterable, Sendable {
@@ -33,7 +33,11 @@ extension EngineChoice: ExpressibleByArgument {}
 
 /// Where a network runs.
 public struct MachineOptions: ParsableArguments {
-  @Option(help: "Where the network runs: cpu, cuda or auto.")
+  @Option(
+    help: """
+      Where the network runs: cpu, cuda (a GPU, by the process's number on its machine), cuda:N, or \
+      auto: a GPU where there is one. Not yet tried on any GPU.
+      """)
   public var device = DeviceChoice.cpu
 
   @Option(
@@ -49,7 +53,7 @@ public struct MachineOptions: ParsableArguments {
   public func prepare(_ common: CommonOptions, _ tool: String) throws -> Machine {
     common.warnOfThreads(tool)
     let machine = try Machine.prepare(
-      device: device.rawValue, precision: precision.precision, threads: common.threadCount)
+      device: device, precision: precision.precision, threads: common.threadCount)
     if precision == .bfloat16, !machine.device.calculatesInBFloat16 {
       common.warn(
         tool,

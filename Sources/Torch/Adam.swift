@@ -23,7 +23,7 @@ public final class Adam {
     (firstMoments, secondMoments, steps) = try withoutGradients {
       (
         try parameters.map(Tensor.zeros(like:)), try parameters.map(Tensor.zeros(like:)),
-        try parameters.map { _ in try Tensor.full(0, shape: []) }
+        try parameters.map { try Tensor.full(0, shape: []).to($0.device) }
       )
     }
   }

@@ -2,12 +2,30 @@
 
 import CTorch
 
-public enum Device: String, Sendable, CaseIterable {
-  case cpu, cuda
+public enum Device: Hashable, Sendable {
+  case cpu
+  /// A GPU by its number, from 0.
+  case cuda(Int)
 
-  var raw: CDevice { self == .cuda ? ct_cuda : ct_cpu }
+  init(_ raw: CDevice) { self = raw == CDevice(ct_cpu) ? .cpu : .cuda(Int(raw)) }
 
-  public static var cudaIsAvailable: Bool { ct_cuda_available() }
+  var raw: CDevice {
+    switch self {
+    case .cpu: CDevice(ct_cpu)
+    case .cuda(let number): CDevice(clamping: number)
+    }
+  }
+
+  /// The GPUs that libtorch can use. Its CUDA part is loaded for that, where it has one; programs
+  /// start without it.
+  ///
+  /// - Throws: ``TorchError`` when this libtorch has no CUDA part, or one that does not load.
+  public static func gpus() throws -> Int {
+    var isThere = false
+    try check(ct_load_cuda(&isThere))
+    guard isThere else { throw TorchError("this libtorch is a CPU build") }
+    return Int(ct_gpus())
+  }
 
   /// Whether it has instructions for bfloat16; without them libtorch emulates them, at a quarter of
   /// float32's speed.

@@ -91,7 +91,7 @@ public final class Tensor {
 
   public var dtype: DType { DType(ct_dtype(raw)) }
 
-  public var device: Device { ct_device(raw) == ct_cuda ? .cuda : .cpu }
+  public var device: Device { Device(ct_device(raw)) }
 
   /// The elements in row-major order, whatever the memory format.
   ///

@@ -100,7 +100,7 @@ struct MergeMasks: ParsableCommand {
   }
 
   func run() throws {
-    _ = try Machine.prepare(device: "cpu", precision: .float32, threads: common.threads)
+    _ = try Machine.prepare(device: .cpu, precision: .float32, threads: common.threads)
     common.warnOfThreads(toolName)
     let targets = try targets()
     for target in targets {

@@ -273,7 +273,7 @@ private func placesInMemory(_ shape: [Int]) -> [Int] {
     #expect(try kind(.auto, ["a": 5, "b": 2]) == .sparse)
     #expect(try kind(.auto, ["a": 5, "b": 3]) == .dense)
     #expect(try kind(.auto, [:]) == .dense)
-    #expect(try kind(.auto, ["a": 0, "b": 0], .cuda) == .dense)
+    #expect(try kind(.auto, ["a": 0, "b": 0], .cuda(0)) == .dense)
     #expect(try kind(.auto, ["a": 0, "b": 0], .cpu, .bfloat16) == .dense)
     #expect(try kind(.dense, ["a": 0, "b": 0]) == .dense)
     // Where nobody asked for bfloat16, few kept values in float32 are faster than all in it.
@@ -290,7 +290,7 @@ private func placesInMemory(_ shape: [Int]) -> [Int] {
       #expect(throws: EngineError.self) { try kind(.sparse, kept, device, precision) }?.description
     }
     #expect(reason([:]) == "--engine sparse: the network has no masks")
-    #expect(reason(["a": 1], .cuda) == "--engine sparse: runs on the CPU alone")
+    #expect(reason(["a": 1], .cuda(0)) == "--engine sparse: runs on the CPU alone")
     #expect(
       reason(["a": 1], .cpu, .bfloat16) == "--engine sparse: calculates in float32 alone")
   }

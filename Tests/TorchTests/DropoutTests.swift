@@ -55,4 +55,13 @@ import Torch
       #expect(try rows.channelsLast().droppedOut(0.3, using: stream(5)).array() == expected)
     }
   }
+
+  /// Float64 takes the way that GPUs take, by libtorch's operations.
+  @Test(arguments: [0, 0.3, 0.5, 0.999])
+  func dropoutDropsTheSameOnAnyDevice(p: Double) throws {
+    let ones = try Tensor.full(1, shape: [3, 5, 7, 2]).channelsLast()
+    let here: [Float] = try ones.droppedOut(p, using: stream(9)).array()
+    #expect(
+      try ones.to(.float64).droppedOut(p, using: stream(9)).to(.float32).array() == here)
+  }
 }

@@ -90,12 +90,23 @@ import Training
     try own.check(fits: dataset, network: "m.h5")
   }
 
-  @Test(.enabled(if: !Device.cudaIsAvailable, "this machine has CUDA"))
-  func cudaIsRefusedWhereThereIsNone() throws {
-    #expect(try Machine.prepare(device: "cpu", precision: .float32, threads: nil).device == .cpu)
-    #expect(throws: TorchError.self) {
-      try Machine.prepare(device: "cuda", precision: .float32, threads: nil)
+  @Test(.enabled(if: (try? Device.gpus()) == nil, "this libtorch has CUDA"))
+  func cudaIsRefusedByACPUBuild() throws {
+    #expect(try Machine.prepare(device: .cpu, precision: .float32, threads: nil).device == .cpu)
+    for (choice, name) in [(DeviceChoice.cuda(nil), "cuda"), (.cuda(1), "cuda:1")] {
+      let error = #expect(throws: TorchError.self) {
+        try Machine.prepare(device: choice, precision: .float32, threads: nil)
+      }
+      #expect(error.map { "\($0)" } == "--device \(name): this libtorch is a CPU build")
     }
-    #expect(try Machine.prepare(device: "auto", precision: .bfloat16, threads: nil).device == .cpu)
+    #expect(try Machine.prepare(device: .auto, precision: .bfloat16, threads: nil).device == .cpu)
   }
+
+  @Test(arguments: ["cpu", "cuda", "cuda:0", "cuda:12", "auto"])
+  func devicesAreReadAsTheyArePrinted(name: String) {
+    #expect(DeviceChoice(name)?.description == name)
+  }
+
+  @Test(arguments: ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "CPU"])
+  func otherDevicesAreRefused(name: String) { #expect(DeviceChoice(name) == nil) }
 }

@@ -26,7 +26,9 @@ typedef enum {
   ct_bfloat16 = 5,
 } CDType;
 
-typedef enum { ct_cpu = 0, ct_cuda = 1 } CDevice;
+// The CPU, or a GPU's number from 0.
+typedef int CDevice;
+enum { ct_cpu = -1 };
 
 typedef struct {
   int64_t height;
@@ -41,7 +43,9 @@ CError ct_set_threads(int count);
 int ct_threads(void);
 // Runs body(0 ... pieces - 1) on libtorch's threads; body throws nothing.
 CError ct_parallel(int pieces, void (*body)(int piece, void *context), void *context);
-bool ct_cuda_available(void);
+// Loads the CUDA part of this libtorch; *is_there tells whether it has one.
+CError ct_load_cuda(bool *is_there);
+int ct_gpus(void);  // that libtorch can use, once its CUDA part is loaded
 bool ct_calculates_in_bfloat16(CDevice device);  // natively, not emulated
 
 // Tensors: making, reading, releasing.
