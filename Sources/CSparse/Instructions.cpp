@@ -1,8 +1,6 @@
 // Which instruction set the kernels use.
 
 #include <atomic>
-#include <cstdlib>
-#include <cstring>
 
 #include "Kernels.h"
 
@@ -13,30 +11,12 @@ CSInstructions best() {
   return cs_has_instructions(cs_avx2) ? cs_avx2 : cs_portable;
 }
 
-CSInstructions chosen_at_start() {
-  const char *name = std::getenv("DISPARSE_INSTRUCTIONS");
-  if (name == nullptr) return best();
-  for (CSInstructions instructions : {cs_portable, cs_avx2, cs_avx512})
-    if (std::strcmp(name, cs_instructions_name(instructions)) == 0 &&
-        cs_has_instructions(instructions))
-      return instructions;
-  return best();
-}
-
 std::atomic<CSInstructions> &in_use() {
-  static std::atomic<CSInstructions> instructions{chosen_at_start()};
+  static std::atomic<CSInstructions> instructions{best()};
   return instructions;
 }
 
 }  // namespace
-
-const char *cs_instructions_name(CSInstructions instructions) {
-  switch (instructions) {
-    case cs_avx512: return "avx512";
-    case cs_avx2: return "avx2";
-    default: return "portable";
-  }
-}
 
 bool cs_has_instructions(CSInstructions instructions) {
 #if defined(__x86_64__)

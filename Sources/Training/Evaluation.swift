@@ -114,7 +114,7 @@ public func evaluate(
   let time =
     settings.measuresTime && !Stopwatch.stands
     ? try timing(
-      of: network, masks: file.model.masks, on: dataset, info,
+      of: engine, kind, masks: file.model.masks, on: dataset, info,
       batchSize: min(group, mostTimedImages), machine: settings.machine) : nil
   return Metrics(
     split: settings.split, images: info.count, size: size,

@@ -29,11 +29,12 @@ public struct Machine: Sendable {
   ///   - precision: nil for bfloat16 where the device calculates in it, else float32.
   ///   - threads: nil for libtorch's choice, a thread per core.
   ///   - localRank: this process's number among those of a run on this machine, which share its GPUs.
-  /// - Throws: ``TorchError`` when a GPU is asked for and absent.
+  /// - Throws: ``TorchError`` when a GPU or an instruction set is asked for and absent.
   public static func prepare(
     device choice: DeviceChoice, precision: Precision?, threads: Int?, localRank: Int = 0
   ) throws -> Machine {
     Runtime.keepFreedMemory()
+    try Instructions.useRequested()
     if let threads { try Runtime.setThreads(threads) }
     let device = try choice.device(localRank: localRank)
     return Machine(

@@ -6,26 +6,27 @@ import Foundation
 import Networks
 import Torch
 
-/// Times a network on the first images of a split, from 8-bit pixels to predictions. The network's
-/// weights are then what the last engine wants.
+/// Times a network by either engine on the first images of a split, from 8-bit pixels to predictions.
+/// The network's weights are then what the other engine wants.
 ///
 /// The dense engine runs in the machine's precision, the sparse one in float32, where it may.
 ///
-/// - Parameter batchSize: images at once, at most; the split may have fewer.
+/// - Parameters:
+///   - engine: the one that is there, of the given kind.
+///   - batchSize: images at once, at most; the split may have fewer.
 func timing(
-  of network: Network, masks: [Mask], on dataset: DatasetFile, _ info: DatasetFile.SplitInfo,
+  of engine: any Engine, _ kind: EngineKind, masks: [Mask], on dataset: DatasetFile, _ info: DatasetFile.SplitInfo,
   batchSize: Int, machine: Machine
 ) throws -> Timing {
   let samples = try (0..<min(batchSize, info.count)).map { try dataset.sample($0, of: info) }
   let images = try Tensor(
     samples.flatMap(\.image), shape: [samples.count, info.height, info.width, 3])
-  func secondsPerImage(_ kind: EngineKind) throws -> Double {
-    let engine = try network.engine(kind, masks: masks)
+  func secondsPerImage(_ engine: any Engine, _ kind: EngineKind) throws -> Double {
     let seconds = try medianSeconds {
       let stopwatch = Stopwatch()
       _ = try withoutGradients {
         try withPrecision(machine.running(kind).precision, on: machine.device) {
-          try engine.predictions(for: network.normalized(images), training: false, using: nil)
+          try engine.predictions(for: engine.network.normalized(images), training: false, using: nil)
         }.map { try $0.to(.float32).to(Device.cpu).array(of: Float.self) }
       }
       return stopwatch.seconds
@@ -34,12 +35,16 @@ func timing(
   }
   // One engine after the other and not in turn: a network changes between them by making its weights
   // anew, and two networks would take the memory of both.
-  let dense = try secondsPerImage(.dense)
+  var seconds = [kind: try secondsPerImage(engine, kind)]
+  let other = kind == .dense ? EngineKind.sparse : .dense
   let obstacle = EngineKind.obstacleToSparse(
     kept: masks.keptWeights, on: machine.device,
     machine.precisionIsFree ? nil : machine.precision)
+  if other == .dense || obstacle == nil {
+    seconds[other] = try secondsPerImage(engine.network.engine(other, masks: masks), other)
+  }
   return Timing(
-    dense: dense, sparse: obstacle == nil ? try secondsPerImage(.sparse) : nil,
+    dense: seconds[.dense], sparse: seconds[.sparse],
     batchSize: samples.count, threads: Runtime.threads, precision: machine.precision.rawValue,
     processor: machine.device == .cpu ? processorName : "CUDA GPU")
 }

@@ -19,10 +19,8 @@ typedef enum { cs_portable = 0, cs_avx2 = 1, cs_avx512 = 2 } CSInstructions;
 
 // Whether this processor has them.
 bool cs_has_instructions(CSInstructions instructions);
-// Those in use: the best that the processor has, unless DISPARSE_INSTRUCTIONS names others that it
-// has (portable, avx2, avx512), or cs_use_instructions chose.
+// Those in use: the best that the processor has, unless cs_use_instructions chose others.
 CSInstructions cs_instructions(void);
-const char *cs_instructions_name(CSInstructions instructions);
 // False, and nothing changed, where the processor lacks them.
 bool cs_use_instructions(CSInstructions instructions);
 
