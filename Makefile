@@ -104,26 +104,28 @@ $(SHARED): $(S)/dense/$$(notdir $$(@D))/dense-metrics.h5
 $(SPARSE_METRICS): $$(@D)/shared
 	@+$(stages) metrics METHOD=$(method) SEED=$(seed) SPARSITY=$(sparsity)
 
-# The table, and the same in files of other kinds. Several seeds are runs of one method.
-all:     $(S)/report.txt
-compare: $(S)/compare.txt
-sweep:   $(S)/sweep.txt
+# The page, and its table in files of other kinds. Several seeds are runs of one method.
+all:     $(S)/report.html  $(S)/report.txt
+compare: $(S)/compare.html $(S)/compare.txt
+sweep:   $(S)/sweep.html   $(S)/sweep.txt
 $(TABLES):
-	@cat $<
-	@echo "files: $(wildcard $(<:.txt=.*))"
+	@cat $(lastword $^)
+	@echo "page: $<"
 
 compared = $(call dense-metrics,$(1)) $(call sparse-metrics,$(1))
 command  = evaluate compare $(if $(filter compare,$(table))$(word 2,$(call \
   seeds,$(table))),--runs) $(call compared,$(table))
-$(S)/report.txt  $(call settings-of,$(S)/report.txt):  table = all
-$(S)/compare.txt $(call settings-of,$(S)/compare.txt): table = compare
-$(S)/sweep.txt   $(call settings-of,$(S)/sweep.txt):   table = sweep
+$(S)/report.%  $(call settings-of,$(S)/report):  table = all
+$(S)/compare.% $(call settings-of,$(S)/compare): table = compare
+$(S)/sweep.%   $(call settings-of,$(S)/sweep):   table = sweep
+$(foreach ending,html txt,$(S)/report.$(ending) $(S)/compare.$(ending) $(S)/sweep.$(ending)): \
+  $$(call compared,$$(table)) $$(call settings-of,$$(basename $$@))
 
-$(S)/report.txt $(S)/compare.txt $(S)/sweep.txt: $$(call compared,$$(table)) \
-  $$(call settings-of,$$@)
-	$(BIN)/$(command) $(if $(findstring --runs,$(command)),,--report $(@:.txt=.html)) \
-	  --csv $(@:.txt=.csv) --json $(@:.txt=.json) --latex $(@:.txt=.tex) > $@.new
-	@mv $@.new $@
+# One recipe for all files of a table.
+$(S)/%.html $(S)/%.txt:
+	$(BIN)/$(strip $(command)) --report $(S)/$*.html --csv $(S)/$*.csv --json $(S)/$*.json \
+	  --latex $(S)/$*.tex > $(S)/$*.txt.new
+	@mv $(S)/$*.txt.new $(S)/$*.txt
 
 # --- Building and testing ---------------------------------------------------------------------
 

@@ -135,13 +135,6 @@ public enum OutputFile {
   /// The last part of a path.
   static func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
-  /// Writes a page so that it appears whole or not at all.
-  ///
-  /// - Throws: ``ArtifactError`` with the system's reason; then nothing appears.
-  public static func write(page text: String, to path: String) throws {
-    try write(text, .page, to: path)
-  }
-
   /// Writes a text so that it appears whole or not at all.
   ///
   /// - Throws: ``ArtifactError`` with the system's reason; then nothing appears.

@@ -12,7 +12,7 @@ struct CompareCommand: ParsableCommand {
     usage: """
       evaluate compare dense-metrics.h5 disparse-metrics.h5 --report report.html
              evaluate compare dense-metrics.h5 {disparse,random}-0.{5,9}-metrics.h5 --report sweep.html
-             evaluate compare --runs seed-*/dense-metrics.h5 seed-*/disparse-metrics.h5
+             evaluate compare --runs seed-*/dense-metrics.h5 seed-*/disparse-metrics.h5 --report methods.html
       """,
     discussion: """
       Changes are relative, and positive when the number is better. ΔT is the mean over the tasks \
@@ -21,7 +21,9 @@ struct CompareCommand: ParsableCommand {
       same name are runs of one method: the table has means ± standard deviations, and changes \
       against the first method's mean.
 
-      The page shows at most four models in pictures and curves, and all in tables. Names that \
+      The page of --runs is about the methods: changes with their spread task by task, accuracy \
+      against weights, operations and time, what is left of the shared layers and of each head, \
+      training curves, and agreement. Otherwise it shows at most four models in pictures and curves, and all in tables. Names that \
       differ only in a number at their end, as disparse-0.5-metrics.h5 and \
       disparse-0.9-metrics.h5, are one method at several sparsities: a page with such files shows \
       accuracy against sparsity, with one line per method. Charts need gnuplot.
@@ -51,7 +53,6 @@ struct CompareCommand: ParsableCommand {
 
   func validate() throws {
     guard metrics.count >= 2 else { throw ValidationError("give at least two metrics files") }
-    if runs, report != nil { throw ValidationError("--report goes without --runs") }
     for (index, output) in outputs.enumerated() {
       let others = outputs[..<index].map(\.path)
       if metrics.contains(where: { OutputFile.isSame($0, output.path) }) {
@@ -68,7 +69,11 @@ struct CompareCommand: ParsableCommand {
     let models = try EvaluatedModel.opening(metrics)
     let comparison = try Comparison(models)
     let methods = runs ? try MethodComparison(models) : MethodComparison(comparison)
-    if let report { try writeReport(comparison, to: report, common) }
+    if let report, runs {
+      try write(try MethodReport(methods, command: commandLine).page(), to: report, common)
+    } else if let report {
+      try write(try Report(comparison, command: commandLine).page(), to: report, common)
+    }
     if let csv { try OutputFile.write(methods.csv, .csv, to: csv) }
     if let json { try OutputFile.write(methods.json(), .json, to: json) }
     if let latex { try OutputFile.write(methods.latex, .latex, to: latex) }

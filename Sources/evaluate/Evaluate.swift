@@ -37,9 +37,10 @@ struct Evaluate: ParsableCommand {
   }
 }
 
-/// Writes a page beside its final name and renames it, like the other files.
-func writeReport(_ comparison: Comparison, to path: String, _ common: CommonOptions) throws {
-  let (html, chartsMissing) = try Report(comparison, command: commandLine).page()
-  try OutputFile.write(page: html, to: path)
-  if let chartsMissing { common.warn(toolName, "\(path) lacks charts: \(chartsMissing)") }
+/// Writes a page, and warns of charts that it lacks.
+func write(_ page: (html: String, chartsMissing: String?), to path: String, _ common: CommonOptions)
+  throws
+{
+  try OutputFile.write(page.html, .page, to: path)
+  if let missing = page.chartsMissing { common.warn(toolName, "\(path) lacks charts: \(missing)") }
 }
