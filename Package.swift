@@ -71,8 +71,9 @@ let package = Package(
       name: "Reporting",
       dependencies: ["Artifacts", "Tasks", "Formatting", "Processes", "CPNG", mustache],
       resources: [
-        "report.mustache", "figure.mustache", "report.css", "style.gnuplot", "lines.gnuplot",
-        "bars.gnuplot",
+        "report.mustache", "methods.mustache", "head.mustache", "figure.mustache",
+        "origin.mustache",
+        "report.css", "style.gnuplot", "lines.gnuplot", "bars.gnuplot",
       ].map {
         .embedInCode($0)
       }),

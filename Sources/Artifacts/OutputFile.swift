@@ -8,6 +8,8 @@ public enum OutputKind: Equatable, Sendable, CustomStringConvertible {
   case artifact(ArtifactKind)
   /// An HTML page.
   case page
+  /// The tables of a comparison.
+  case csv, json, latex
   case png
   /// What other programs read networks and weights from.
   case onnx, pth, safetensors
@@ -16,6 +18,9 @@ public enum OutputKind: Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .artifact(let kind): "\(kind.rawValue) file"
     case .page: "page"
+    case .csv: "comparison in CSV"
+    case .json: "comparison in JSON"
+    case .latex: "comparison in LaTeX"
     case .png: "PNG picture"
     case .onnx: "ONNX file"
     case .pth: "PyTorch checkpoint"
@@ -69,6 +74,9 @@ public enum OutputFile {
       let start = String(decoding: try InputFile(path).read(upTo: 256), as: UTF8.self).lowercased()
       let text = start.drop { $0.isWhitespace }
       return text.hasPrefix("<!doctype html") || text.hasPrefix("<html")
+    case .csv: return try begins(path, with: Array("method,runs,".utf8))
+    case .json: return try begins(path, with: Array("{\n  \"methods\"".utf8))
+    case .latex: return try begins(path, with: Array("% evaluate compare".utf8))
     case .png: return try begins(path, with: [0x89, 0x50, 0x4E, 0x47])
     // The field of the version, which comes first.
     case .onnx: return try begins(path, with: [0x08])
@@ -127,11 +135,11 @@ public enum OutputFile {
   /// The last part of a path.
   static func name(of path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
-  /// Writes a page so that it appears whole or not at all.
+  /// Writes a text so that it appears whole or not at all.
   ///
   /// - Throws: ``ArtifactError`` with the system's reason; then nothing appears.
-  public static func write(page text: String, to path: String) throws {
-    try write(Array(text.utf8), .page, to: path)
+  public static func write(_ text: String, _ kind: OutputKind, to path: String) throws {
+    try write(Array(text.utf8), kind, to: path)
   }
 
   /// Writes a file so that it appears whole or not at all.

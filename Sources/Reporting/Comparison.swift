@@ -5,7 +5,8 @@ import Tasks
 
 /// An evaluated model, read from its metrics file.
 public struct EvaluatedModel: Sendable {
-  public let label: String
+  /// What the model goes by: the name of its file, as ``opening(_:)`` and ``init(opening:)`` say.
+  public private(set) var label: String
   public let path: String
   public let metrics: Metrics
   /// The kinds of the metrics' tasks.
@@ -30,6 +31,19 @@ public struct EvaluatedModel: Sendable {
     command = provenance.command ?? ""
     inputs = provenance.inputs
     sha256 = reader.recordedDigest
+  }
+
+  /// Opens several. A number at the end of their names that is the same for all who have one tells
+  /// nothing, and is left out: beside `dense`, `snip-0.95` is snip.
+  public static func opening(_ paths: [String]) throws -> [EvaluatedModel] {
+    var models = try paths.map(EvaluatedModel.init(opening:))
+    let names = models.map { SparsitySweep.method($0.label) }
+    let numbers = Set(
+      zip(models, names).map { $0.label.dropFirst($1.count) }.filter { !$0.isEmpty })
+    if numbers.count == 1, Set(names).count == Set(models.map(\.label)).count {
+      for (index, name) in names.enumerated() { models[index].label = name }
+    }
+    return models
   }
 
   /// The file's name without `-metrics.h5`, or its folder's where nothing else is left.

@@ -66,7 +66,7 @@ enum ChartColour {
   case series(Int)
 
   /// How many series the style sheet has colours for.
-  static let seriesCount = 8
+  static let seriesCount = 12
 
   private var code: Int {
     switch self {

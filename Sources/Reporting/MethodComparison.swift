@@ -36,14 +36,22 @@ public struct MethodComparison: Sendable {
   ///
   /// - Throws: ``ArtifactError`` when models were evaluated on different tasks.
   public init(_ models: [EvaluatedModel]) throws {
-    // Checks the tasks.
-    let comparison = try Comparison(models)
     var methods: [Method] = []
     for model in models where !methods.contains(where: { $0.label == model.label }) {
       methods.append(
         Method(label: model.label, runs: models.filter { $0.label == model.label }))
     }
+    self.init(try Comparison(models), methods)
+  }
+
+  /// Every model is a method of its own, run once.
+  public init(_ comparison: Comparison) {
+    self.init(comparison, comparison.models.map { Method(label: $0.label, runs: [$0]) })
+  }
+
+  private init(_ comparison: Comparison, _ methods: [Method]) {
     self.methods = methods
+    let models = comparison.models
     tasks = (models.first?.metrics.tasks ?? []).map { task in
       (task.task, comparison.rows.filter { $0.task == task.task }.map(\.measure))
     }
@@ -58,6 +66,23 @@ public struct MethodComparison: Sendable {
   /// A metric over a method's runs.
   func spread(ofMethod method: Int, task: Int, _ measure: Measure) -> Spread {
     Spread(values(methods[method], task, measure))
+  }
+
+  /// What the best constant prediction achieves, by the first run's file.
+  func constant(task: Int, _ measure: Measure) -> Double {
+    let metrics = methods.first?.runs.first?.metrics.tasks[task].metrics
+    return metrics?.first { $0.name == measure.name }?.constant ?? .nan
+  }
+
+  /// What runs a network.
+  enum Engine: String, CaseIterable { case dense, sparse }
+
+  /// The time of an engine over a method's runs; nil unless all were timed with it.
+  func secondsPerImage(ofMethod method: Int, _ engine: Engine) -> Spread? {
+    let seconds = methods[method].runs.compactMap { run in
+      run.metrics.timing.flatMap { engine == .dense ? $0.dense : $0.sparse }
+    }
+    return seconds.count == methods[method].runs.count ? Spread(seconds) : nil
   }
 
   /// The mean relative change of a task's metrics, of each of a method's runs.

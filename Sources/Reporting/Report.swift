@@ -2,7 +2,6 @@
 
 import Artifacts
 import Formatting
-import Mustache
 
 /// One self-contained HTML page about one model, or several beside each other.
 public struct Report {
@@ -41,18 +40,11 @@ public struct Report {
   ///
   /// - Throws: an error of the template.
   public func page() throws -> (html: String, chartsMissing: String?) {
-    let library = MustacheLibrary(templates: [
-      "report": try MustacheTemplate(
-        string: String(decoding: PackageResources.report_mustache, as: UTF8.self)),
-      "figure": try MustacheTemplate(
-        string: String(decoding: PackageResources.figure_mustache, as: UTF8.self)),
-    ])
-    let (figures, problem) = try charts()
+    let (figures, problem) = try Figures(models: models, shown: shown).all.drawn(with: gnuplot)
     let origin = Origin(models, command: command)
     let context: [String: Any] = [
-      "style": String(decoding: PackageResources.report_css, as: UTF8.self),
       "title": title,
-      "scope": scope,
+      "scope": Self.scope(of: models),
       "models": models.indices.map(model),
       "subject": subject.map { [model($0)] } ?? [],
       "glance": glance,
@@ -77,10 +69,13 @@ public struct Report {
       "hasConfusions": !confusions.isEmpty,
       "origin": origin.context,
     ]
-    return (library.render(context, withTemplate: "report") ?? "", problem)
+    return (try Page.render(context, template: .report), problem)
   }
 
-  private var title: String {
+  private var title: String { Self.title(of: models) }
+
+  /// The models' names, without the sparsities of a sweep.
+  static func title(of models: [EvaluatedModel]) -> String {
     let sweep = SparsitySweep(models)
     let names =
       sweep.isSweep
@@ -88,8 +83,8 @@ public struct Report {
     return names.prefix(6).joined(separator: " · ") + (names.count > 6 ? " · …" : "")
   }
 
-  /// What was measured, in one line.
-  private var scope: String {
+  /// What models were measured on, in one line.
+  static func scope(of models: [EvaluatedModel]) -> String {
     guard let first = models.first?.metrics else { return "" }
     let tasks = first.tasks.map(\.task).joined(separator: ", ")
     let isSame = models.allSatisfy {
@@ -104,40 +99,5 @@ public struct Report {
         }.joined(separator: ", ")
     return "\(first.tasks.count == 1 ? "One task" : "\(first.tasks.count) tasks") "
       + "(\(tasks)), measured on \(images)."
-  }
-
-  /// The figures with their charts drawn, and why where some are missing, or all.
-  private func charts() throws -> (figures: [[String: Any]], problem: String?) {
-    let figures = Figures(models: models, shown: shown).all
-    var drawn: [[String: Any]] = []
-    var problem: String?
-    for (number, figure) in figures.enumerated() {
-      var charts: [[String: Any]] = []
-      for (index, chart) in figure.charts.enumerated() where chart.hasPoints {
-        do {
-          let svg = try gnuplot.draw(
-            try chart.script(), identifier: "chart-\(number)-\(index)",
-            label: "\(figure.title): \(chart.title)")
-          charts.append(["title": chart.title, "svg": svg])
-        } catch let failure as Gnuplot.Failure {
-          if failure.concernsAll { return ([], failure.description) }
-          problem = failure.description
-        }
-      }
-      guard !charts.isEmpty else { continue }
-      drawn.append([
-        "title": figure.title, "isLeading": figure.isLeading, "caption": figure.caption,
-        "charts": charts,
-        "isWide": figure.charts.contains { $0.isWide },
-        "legend": figure.legend.map {
-          [
-            "label": $0.label, "number": $0.colour % ChartColour.seriesCount + 1,
-            "isDashed": $0.isDashed,
-          ] as [String: Any]
-        },
-        "hasLegend": figure.legend.count > 1 || figure.legend.contains { $0.isDashed },
-      ])
-    }
-    return (drawn, problem)
   }
 }

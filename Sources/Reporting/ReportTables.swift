@@ -39,13 +39,13 @@ extension Report {
   }
 
   /// With as many digits behind the point as tell a thousandth of the whole.
-  private static func figure(_ value: Double, of whole: Double) -> String {
+  static func figure(_ value: Double, of whole: Double) -> String {
     guard whole > 0, whole.isFinite else { return Format.number(value) }
     return Format.fixed(value, min(max(3 - Int(floor(log10(whole))), 2), 6))
   }
 
   /// The CSS class of a change: better, worse, or neither where it is shown as 0.
-  private static func tone(_ change: Double?) -> String {
+  static func tone(_ change: Double?) -> String {
     guard let change, abs(change) >= 0.0005 else { return "same" }
     return change > 0 ? "better" : "worse"
   }

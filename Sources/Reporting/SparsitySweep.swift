@@ -1,6 +1,7 @@
 // Models of the same methods at several sparsities, told apart by their labels.
 
 import Artifacts
+import Foundation
 
 /// A method at its sparsities.
 package struct SweptMethod {
@@ -42,6 +43,22 @@ package struct SparsitySweep {
   var sparsities: [Double] {
     Set(methods.flatMap(\.models).map { Self.rounded($0.metrics.size.sparsity) }).sorted()
   }
+
+  /// The sparsities as marks of an axis, and its ends.
+  var places: (tics: [(label: String, place: Double)], range: ClosedRange<Double>) {
+    let tics = sparsities.map { sparsity in
+      (
+        label: String(format: "%.4g %%", (1000 * sparsity).rounded() / 10),
+        place: Self.place(sparsity)
+      )
+    }
+    let (low, high) = (tics.first?.place ?? 0, tics.last?.place ?? 1)
+    let margin = max(0.05 * (high - low), 0.01)
+    return (tics, low - margin...high + margin)
+  }
+
+  /// A sparsity's place on an axis: evenly spaced for 50, 75, 87.5 %.
+  static func place(_ sparsity: Double) -> Double { -log10(max(1 - sparsity, 1e-6)) }
 
   private static func rounded(_ sparsity: Double) -> Double { (1000 * sparsity).rounded() / 1000 }
 

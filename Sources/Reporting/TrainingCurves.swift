@@ -17,13 +17,22 @@ struct TrainingCurves {
 
   var hasValidation: Bool { !history.validations.isEmpty }
 
-  var total: [Chart.Series] {
-    curve(history.losses) + validation { $0.loss }
-  }
+  var total: [Chart.Series] { training + validationLoss }
+
+  /// The weighted loss of the training batches.
+  var training: [Chart.Series] { curve(history.losses) }
+
+  /// The weighted loss of the validation images.
+  var validationLoss: [Chart.Series] { validation { $0.loss } }
 
   func loss(of task: String) -> [Chart.Series] {
     guard let index = history.taskLosses.firstIndex(where: { $0.task == task }) else { return [] }
     return curve(history.taskLosses[index].values) + validation { $0.taskLosses[index] }
+  }
+
+  /// A task's loss of the training batches.
+  func training(ofTask task: String) -> [Chart.Series] {
+    history.taskLosses.first { $0.task == task }.map { curve($0.values) } ?? []
   }
 
   var learningRate: [Chart.Series] { curve(history.learningRates) }

@@ -1,5 +1,15 @@
-# Lines and points: one block of data per series, with x, y.
+# Lines and points: one block of data per series, with x, y, and how low and how high its runs lie.
 {{> style}}
+set errorbars 0.5
+{{#isRows}}
+set ytics ({{#rows}}'{{label}}' {{place}}{{^last()}}, {{/last()}}{{/rows}})
+set yrange [{{yHigh}}:{{yLow}}]
+set grid xtics noytics
+{{/isRows}}
+{{#hasXScale}}
+set xtics {{xStep}}
+{{/hasXScale}}
+set format x '{{xFormat}}'
 {{#series}}
 $series{{number}} << EOD
 {{#points}}
@@ -7,5 +17,6 @@ $series{{number}} << EOD
 {{/points}}
 EOD
 {{/series}}
-plot {{#series}}$series{{number}} using 1:2 with {{drawnAs}} linewidth {{lineWidth}} dashtype {{dashType}} pointtype {{pointType}} pointsize 0.45 linecolor rgb '{{colour}}'{{^last()}}, \
+plot {{#series}}{{#hasBand}}$series{{number}} using 1:3:4 with filledcurves fillstyle transparent solid 0.12 noborder linecolor rgb '{{colour}}', \
+  {{/hasBand}}$series{{number}} using {{drawnAs}} linewidth {{lineWidth}} dashtype {{dashType}} pointtype {{pointType}} pointsize {{pointSize}} linecolor rgb '{{colour}}'{{^last()}}, \
   {{/last()}}{{/series}}

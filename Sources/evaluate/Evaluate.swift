@@ -24,15 +24,23 @@ struct Evaluate: ParsableCommand {
              evaluate compare dense-metrics.h5 disparse-metrics.h5 --report report.html
              evaluate predict --model model.h5 room.png -o predictions.h5
       """,
-    discussion: "'evaluate model --help' lists the options of the first form.",
+    discussion: "Of the first form, which is short for 'evaluate model':\n\n" + options,
     version: version,
     subcommands: [ModelCommand.self, CompareCommand.self, PredictCommand.self],
     defaultSubcommand: ModelCommand.self)
+
+  /// The options of the form without a subcommand, which the parser itself lists for that subcommand
+  /// alone.
+  private static var options: String {
+    let help = ModelCommand.helpMessage(columns: 79)
+    return help.range(of: "OPTIONS:").map { String(help[$0.lowerBound...]) } ?? help
+  }
 }
 
-/// Writes a page beside its final name and renames it, like the other files.
-func writeReport(_ comparison: Comparison, to path: String, _ common: CommonOptions) throws {
-  let (html, chartsMissing) = try Report(comparison, command: commandLine).page()
-  try OutputFile.write(page: html, to: path)
-  if let chartsMissing { common.warn(toolName, "\(path) lacks charts: \(chartsMissing)") }
+/// Writes a page, and warns of charts that it lacks.
+func write(_ page: (html: String, chartsMissing: String?), to path: String, _ common: CommonOptions)
+  throws
+{
+  try OutputFile.write(page.html, .page, to: path)
+  if let missing = page.chartsMissing { common.warn(toolName, "\(path) lacks charts: \(missing)") }
 }

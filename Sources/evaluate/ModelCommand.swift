@@ -88,7 +88,9 @@ struct ModelCommand: ParsableCommand {
     metrics.lineage = Lineage.following(provenance.inputs)
     try MetricsFile.write(output.output, metrics, provenance: provenance)
     let comparison = try Comparison([try EvaluatedModel(opening: output.output)])
-    if let report { try writeReport(comparison, to: report, common) }
+    if let report {
+      try write(try Report(comparison, command: commandLine).page(), to: report, common)
+    }
     common.say(comparison.text(inColour: Terminal.showsColour))
     common.say(
       "\(output.output): \(Format.count(total)) images of /\(split.rawValue), \(kind.rawValue) engine"

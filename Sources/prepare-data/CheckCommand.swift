@@ -9,11 +9,11 @@ import Formatting
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Say what a data set holds, or what is wrong with it.",
+    abstract: "Say what a file of these tools holds, or what is wrong with it.",
     usage: "prepare-data check [--verify] dataset.h5",
     discussion: """
-      Reads every image and target. --verify takes any file of these tools and compares its \
-      content with the digest it carries.
+      Takes a data set, of which every image and target is read, or scores, masks, a model, metrics \
+      or predictions. --verify compares the content with the digest that the file carries.
       """,
     version: version)
 
@@ -25,9 +25,10 @@ struct CheckCommand: ParsableCommand {
     common.warnOfThreads(toolName)
     if verify { try verifyDigest() }
     let reader = try ArtifactReader(opening: file)
-    if reader.kind == .dataset || !verify {
-      for line in try describeDataset(try DatasetFile(opening: file)) { common.say(line) }
-    }
+    let lines =
+      reader.kind == .dataset
+      ? try describeDataset(DatasetFile(opening: file)) : try summary(of: reader)
+    for line in lines { common.say(line) }
   }
 
   private func verifyDigest() throws {

@@ -221,7 +221,7 @@ import Testing
       let text = folder + "/b.h5"
       try "precious".write(toFile: text, atomically: false, encoding: .utf8)
       let page = folder + "/c.html"
-      try OutputFile.write(page: "<!DOCTYPE html><p>old", to: page)
+      try OutputFile.write("<!DOCTYPE html><p>old", .page, to: page)
       for other in [path, text, page] {
         #expect(
           failure { _ = try writer(other) }?.description
@@ -230,10 +230,10 @@ import Testing
       }
       for other in [path, text] {
         #expect(
-          failure { try OutputFile.write(page: "<html>", to: other) }?.reason
+          failure { try OutputFile.write("<html>", .page, to: other) }?.reason
             == "is there already and is no page; choose another name, or remove it")
       }
-      try OutputFile.write(page: "<html>new", to: page)
+      try OutputFile.write("<html>new", .page, to: page)
       #expect(try String(contentsOfFile: page, encoding: .utf8) == "<html>new")
       let empty = folder + "/d.h5"
       try Data().write(to: URL(fileURLWithPath: empty))

@@ -41,8 +41,8 @@ struct Browser {
         figures[model] = figures[model] || {}
         figures[model][cell.dataset.figure] = cell.textContent.trim()
       }
-      for (const cell of all('[data-metric] [data-model]')) {
-        const { task, metric } = cell.parentElement.dataset
+      for (const cell of all('[data-metric] [data-model], [data-metric][data-model]')) {
+        const { task, metric } = { ...cell.parentElement.dataset, ...cell.dataset }
         const model = metrics[cell.dataset.model] = metrics[cell.dataset.model] || {}
         model[task] = model[task] || {}
         model[task][metric] = cell.querySelector('.value').textContent.trim()

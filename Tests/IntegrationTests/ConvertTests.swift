@@ -170,7 +170,7 @@ import Testing
 }
 
 /// A grey PNG without compression.
-private func png(height: Int, width: Int, value: UInt8) -> Data {
+func png(height: Int, width: Int, value: UInt8) -> Data {
   func bytes(_ number: UInt32) -> [UInt8] {
     (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * UInt32($0))) }
   }

@@ -41,16 +41,20 @@ import Testing
       (.prepareData, scenes + " -o scenes.h5", true),
       (.prepareData, "check dataset.h5", true),
       (.prepareData, "check scenes.h5", false),
+      (.prepareData, "check model.h5", true),
       (.scoreImportance, "\(inputs) --batches 2 \(ReferenceRun.batches) -o scores.h5", false),
       (.mergeMasks, "scores.h5 --keep-ratio 0.1 -o masks.h5", true),
       (.mergeMasks, "scores.h5 --sparsity 0.9 --arbiter at-least:2 -o masks.h5", true),
+      (.prepareData, "check scores.h5", false), (.prepareData, "check masks.h5", true),
       (.sparseTrain, "\(inputs) --steps 0 -o initial.h5", true),
       (
         .sparseTrain,
         "\(inputs) --masks masks.h5 --steps 2 \(ReferenceRun.batches) --precision float32 "
           + "-o trained.h5", false
       ),
+      (.prepareData, "check trained.h5", true),
       (.evaluate, "\(inputs) --split train --threads 1 --no-timing -o metrics.h5", false),
+      (.prepareData, "check metrics.h5", false),
     ]
     var text = ""
     for (tool, arguments, isSameEverywhere) in commands {
@@ -91,8 +95,11 @@ import Testing
     try folder.add(measured, as: "sparse-metrics.h5")
     try folder.edit("sparse-metrics.h5", sparse)
     let outcome = try folder.succeed(
-      .evaluate, "compare dense-metrics.h5 sparse-metrics.h5 --report report.html")
+      .evaluate,
+      "compare dense-metrics.h5 sparse-metrics.h5 --report report.html --csv c.csv --latex c.tex")
     try expectGolden(outcome.stdout, "compare")
+    try expectGolden(folder.text("c.csv"), "compare-csv")
+    try expectGolden(folder.text("c.tex"), "compare-tex")
     #expect(try folder.text("report.html").contains("<title>DiSparse: dense · sparse</title>"))
   }
 
@@ -106,10 +113,12 @@ import Testing
         let name = "\(seed)/\(method)-metrics.h5"
         try folder.add(measured, as: name)
         let metrics = try folder.open(name).group("metrics")
-        let edit = try metrics.groupNames().reduce(Edit()) { edit, task in
+        let size = Edit().setting("/@bytes_sparse", .integer(seed * 100_000))
+        let edit = try metrics.groupNames().reduce(size) { edit, task in
           try metrics.group(task).datasetNames().enumerated().reduce(edit) {
             let value = Double($1.offset + 1) / 8 * factor * gain
             return $0.changing("/metrics/\(task)/\($1.element)", at: 0, to: value)
+              .changing("/constant/\(task)/\($1.element)", at: 0, to: 20)
           }
         }
         try folder.edit(name, edit)
@@ -118,7 +127,10 @@ import Testing
     let outcome = try folder.succeed(
       .evaluate,
       "compare --runs 1/dense-metrics.h5 2/dense-metrics.h5 1/sparse-metrics.h5 "
-        + "2/sparse-metrics.h5")
+        + "2/sparse-metrics.h5 --csv c.csv --json c.json --latex c.tex")
     try expectGolden(outcome.stdout, "compare-runs")
+    for kind in ["csv", "json", "tex"] {
+      try expectGolden(folder.text("c." + kind), "compare-runs-" + kind)
+    }
   }
 }

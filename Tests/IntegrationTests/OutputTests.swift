@@ -167,6 +167,10 @@ import Testing
     let page = try folder.run(
       .evaluate, "compare metrics.h5 metrics.h5 --report masks.h5")
     #expect(page.status == 1 && page.stderr.contains("is no page"))
+    for (option, kind) in [("csv", "CSV"), ("json", "JSON"), ("latex", "LaTeX")] {
+      let table = try folder.run(.evaluate, "compare metrics.h5 metrics.h5 --\(option) masks.h5")
+      #expect(table.status == 1 && table.stderr.contains("is no comparison in \(kind)"))
+    }
     #expect(try files.map { try folder.bytes($0) } == before)
     #expect(try folder.contents() == contents)
   }

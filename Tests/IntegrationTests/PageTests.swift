@@ -8,13 +8,14 @@ import Testing
 private let haveGnuplot =
   (try? run("/usr/bin/env", ["gnuplot", "--version"], in: "/"))?.status == 0
 
-/// Three pages on the tiny experiment's models: of one, of two, and of a sweep over sparsities.
+/// Four pages on the tiny experiment's models: of one, of two, of a sweep over sparsities, and of methods
+/// that were run twice.
 private final class Pages: Sendable {
   let folder: Folder
   /// By page, the metrics files on it with their labels.
   let models: [String: [String: String]]
 
-  static let names = ["one.html", "compare.html", "sweep.html"]
+  static let names = ["one.html", "compare.html", "sweep.html", "methods.html"]
 
   static func made() throws -> Pages { try shared.get() }
   private static let shared = Result { try Pages() }
@@ -42,6 +43,20 @@ private final class Pages: Sendable {
     }
     try folder.succeed(
       .evaluate, "compare \(swept.joined(separator: " ")) --report sweep.html")
+    // The second run's every mIoU is a tenth more.
+    for (seed, factor) in [(1, 1.0), (2, 1.1)] {
+      try folder.makeFolder("\(seed)")
+      for method in ["dense", "disparse"] {
+        let name = "\(seed)/\(method)-metrics.h5"
+        try folder.add(experiment.path("\(method)-metrics.h5"), as: name)
+        let miou = try folder.open(name).doubles("metrics/seg/miou")[0]
+        try folder.edit(name, Edit().changing("/metrics/seg/miou", at: 0, to: miou * factor))
+      }
+    }
+    try folder.succeed(
+      .evaluate,
+      "compare --runs 1/dense-metrics.h5 2/dense-metrics.h5 1/disparse-metrics.h5 "
+        + "2/disparse-metrics.h5 --report methods.html")
     func labelled(_ files: [String]) -> [String: String] {
       Dictionary(
         uniqueKeysWithValues: files.map { ($0.replacing("-metrics.h5", with: ""), $0) })
@@ -50,6 +65,7 @@ private final class Pages: Sendable {
       "one.html": labelled(["one-metrics.h5"]),
       "compare.html": labelled(["dense-metrics.h5", "disparse-metrics.h5"]),
       "sweep.html": labelled(swept),
+      "methods.html": ["dense": "1/dense-metrics.h5", "disparse": "1/disparse-metrics.h5"],
     ]
   }
 }
@@ -64,9 +80,16 @@ struct PageTests {
     #expect(look.missing == [])
     let pictured = ["one.html": 1, "compare.html": 2, "sweep.html": 3][page] ?? 0
     // Per image itself, and per task the target and each model's prediction and error.
-    #expect(look.images == 3 * (1 + Experiment.tasks.count * (1 + 2 * pictured)))
+    #expect(
+      look.images == (page == "methods.html" ? 0 : 3)
+        * (1 + Experiment.tasks.count * (1 + 2 * pictured)))
     #expect(look.emptyCharts == 0)
-    if haveGnuplot {
+    if haveGnuplot, page == "methods.html" {
+      // Changes of all tasks and each; what accuracy costs but for the time, which nobody measured;
+      // components; losses of all tasks and each; agreement.
+      let tasks = Experiment.tasks.count
+      #expect(look.charts == (1 + tasks) + 2 + 1 + (1 + tasks) + 1)
+    } else if haveGnuplot {
       // Losses of all tasks and each, the learning rate; layers, agreement, choices; a sweep's
       // metric of each task.
       let (tasks, pruned) = (Experiment.tasks.count, page == "sweep.html" ? 2 : 1)
@@ -74,7 +97,35 @@ struct PageTests {
     }
   }
 
-  @Test("The numbers on the page are the files'", arguments: Pages.names)
+  @Test("The numbers on the page of methods are the means over the files")
+  func methodNumbers() throws {
+    let pages = try Pages.made()
+    let (look, _) = try Browser(folder: pages.folder).look(at: "methods.html", width: 1280)
+    let methods = try #require(pages.models["methods.html"])
+    #expect(look.metrics.keys.sorted() == methods.keys.sorted())
+    for (label, name) in methods {
+      let file = try pages.folder.open(name)
+      let figures = try #require(look.figures[label])
+      let sparsity: Double = try file.attribute("sparsity")
+      #expect(
+        figures["runs"] == "2" && figures["sparsity"] == String(format: "%.1f %%", 100 * sparsity))
+      for task in Experiment.tasks {
+        for metric in try file.group("metrics/" + task).datasetNames() {
+          let value = try file.doubles("metrics/\(task)/\(metric)")[0]
+          let text = try #require(look.metrics[label]?[task]?[metric], "\(task) \(metric)")
+          guard !value.isNaN else {
+            #expect(text == "–")
+            continue
+          }
+          let mean = metric == "miou" ? value * 1.05 : value
+          let shown = try #require(Double(text), "\(task) \(metric) \(text)")
+          #expect(abs(shown - mean) <= (abs(mean) >= 10 ? 0.00501 : 0.0000501))
+        }
+      }
+    }
+  }
+
+  @Test("The numbers on the page are the files'", arguments: Pages.names.dropLast())
   func numbers(_ page: String) throws {
     let pages = try Pages.made()
     let (look, _) = try Browser(folder: pages.folder).look(at: page, width: 1280)
@@ -127,7 +178,7 @@ struct PageTests {
   @Test("A phone shows the page without scrolling sideways", arguments: Pages.names)
   func phone(_ page: String) throws {
     let folder = try Pages.made().folder
-    for width in [390, 1280] {
+    for width in [390, 700, 1280] {
       let (look, console) = try Browser(folder: folder).look(at: page, width: width)
       #expect(console == [] && look.missing == [])
       #expect(look.scrollWidth <= width, "wants \(look.scrollWidth) pixels of \(width)")
@@ -145,16 +196,17 @@ struct PageTests {
     #expect(brightness(light) < 200 && brightness(dark) > 500)
   }
 
-  @Test("Screenshots as wide as a desk's and a phone's screen", arguments: [1280, 390])
-  func screenshots(_ width: Int) throws {
+  @Test(
+    "Screenshots as wide as a desk's and a phone's screen", arguments: [1280, 390],
+    ["compare.html", "methods.html"])
+  func screenshots(_ width: Int, _ page: String) throws {
     let folder = try Pages.made().folder
-    let picture = try Browser(folder: folder).screenshot(
-      of: "compare.html", width: width, height: 1600)
+    let picture = try Browser(folder: folder).screenshot(of: page, width: width, height: 1600)
     // A PNG header tells the width at byte 16; an empty page would be some kilobytes.
     #expect(picture[16..<20].reduce(0) { $0 << 8 | Int($1) } == width)
     #expect(picture.count > 30_000)
     if let kept = ProcessInfo.processInfo.environment["DISPARSE_SCREENSHOTS"] {
-      try picture.write(to: URL(fileURLWithPath: "\(kept)/compare-\(width).png"))
+      try picture.write(to: URL(fileURLWithPath: "\(kept)/\(page)-\(width).png"))
     }
   }
 }

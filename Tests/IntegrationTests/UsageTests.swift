@@ -74,6 +74,14 @@ import Testing
       "--report ./two.h5: is one of the metrics files"
     ),
     (
+      .evaluate, "compare one.h5 two.h5 --json ./one.h5",
+      "--json ./one.h5: is one of the metrics files"
+    ),
+    (
+      .evaluate, "compare one.h5 two.h5 --report x --csv ./x",
+      "--csv ./x: is another file of this run"
+    ),
+    (
       .evaluate, "--data d.h5 --model m.h5 -o e.h5 --report e.h5",
       "--report e.h5: is another file of this run"
     ),

@@ -1,5 +1,4 @@
 # RigL: as disparse-dynamic, but grown by the gradient of all tasks' weighted sum (Evci et al. 2020).
 
-include pipeline/disparse-dynamic.mk
-SPARSE   = rigl
+include pipeline/methods/disparse-dynamic.mk
 UPDATES += --joint

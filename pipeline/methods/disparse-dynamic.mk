@@ -1,9 +1,6 @@
 # DiSparse in training: from random masks of the Erdős–Rényi kernel; weights are dropped by magnitude
-# and grown by each task's gradient.
+# and grown by each task's gradient (Sun et al. 2022).
 
-BASE ?= scenes
-include pipeline/$(BASE).mk
-SPARSE       = disparse-dynamic
 CRITERION    = random
 SCORE        = --joint
 MERGE        = --distribution erk

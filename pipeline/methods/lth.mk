@@ -1,11 +1,8 @@
 # LTH: the dense network is trained, pruned by magnitude, rewound to its initial weights, and trained
 # again under the masks (the lottery-ticket hypothesis, Frankle & Carbin 2019).
 
-BASE ?= scenes
-include pipeline/$(BASE).mk
-SCORED       = dense
-START_FILE   = $(B)/initial.h5
-SPARSE       = lth
+SCORED       = $(DENSE)
+START        = $(INITIAL)
 CRITERION    = magnitude
 SCORE        = --joint
 SPARSE_TRAIN = $(TRAIN) --allow-other-weights
