@@ -83,9 +83,10 @@ CError ct_fill_normal(CTensor *tensor, double mean, double deviation, uint64_t s
   });
 }
 
-// A value's number in the stream is its place in N x C x H x W order, however memory is laid out.
+// A value's number in the stream is its place in N x C x H x W order, however memory is laid out; the
+// first value has the number `start`.
 template <typename Number>
-static void fill_dropout(at::Tensor &mask, double probability, uint64_t stream) {
+static void fill_dropout(at::Tensor &mask, double probability, uint64_t stream, int64_t start) {
   Number *out = mask.mutable_data_ptr<Number>();
   const uint64_t dropped = static_cast<uint64_t>(std::llround(probability * 0x1p32));
   const Number kept(static_cast<float>(1 / (1 - probability)));
@@ -96,7 +97,7 @@ static void fill_dropout(at::Tensor &mask, double probability, uint64_t stream) 
     for (int64_t i = begin; i < end;) {
       const int64_t pixel = i / channels;
       const int64_t stop = std::min(end, (pixel + 1) * channels);
-      const int64_t first = pixel / pixels * channels * pixels + pixel % pixels;
+      const int64_t first = start + pixel / pixels * channels * pixels + pixel % pixels;
       for (int64_t c = i - pixel * channels; i < stop; i++, c++)
         out[i] = random32(stream, static_cast<uint64_t>(first + c * pixels)) < dropped
                      ? Number(0.f)
@@ -106,10 +107,14 @@ static void fill_dropout(at::Tensor &mask, double probability, uint64_t stream) 
 }
 
 /// What dropout multiplies by: 0 with the given probability, else 1 / (1 - probability).
-static at::Tensor dropout_mask(const at::Tensor &input, double probability, uint64_t stream) {
+static at::Tensor dropout_mask(const at::Tensor &input, double probability, uint64_t stream,
+                               int64_t first_image) {
+  const int64_t image = input.dim() > 0 && input.size(0) > 0 ? input.numel() / input.size(0) : 0;
+  const int64_t start = first_image * image;
   if (input.is_cuda()) {
     at::Generator generator = at::detail::getCUDAHooks().getNewGenerator(input.get_device());
-    generator.set_current_seed(stream);
+    // Its numbers do not go by position; parts of a batch have different ones.
+    generator.set_current_seed(start == 0 ? stream : random64(stream, static_cast<uint64_t>(start)));
     return at::empty_like(input).bernoulli_(1 - probability, generator).div_(1 - probability);
   }
   const bool is_ordered = input.is_contiguous() ||
@@ -117,17 +122,18 @@ static at::Tensor dropout_mask(const at::Tensor &input, double probability, uint
   at::Tensor mask = at::empty_like(
       input, is_ordered ? at::MemoryFormat::Preserve : at::MemoryFormat::Contiguous);
   if (mask.scalar_type() == at::kBFloat16) {
-    fill_dropout<at::BFloat16>(mask, probability, stream);
+    fill_dropout<at::BFloat16>(mask, probability, stream, start);
     return mask;
   }
   TORCH_CHECK(mask.scalar_type() == at::kFloat, "dropout of ", mask.scalar_type());
-  fill_dropout<float>(mask, probability, stream);
+  fill_dropout<float>(mask, probability, stream, start);
   return mask;
 }
 
-CError ct_dropout(CTensor **out, const CTensor *input, double probability, uint64_t stream) {
+CError ct_dropout(CTensor **out, const CTensor *input, double probability, uint64_t stream,
+                  int64_t first_image) {
   return returning(out, [&] {
     TORCH_CHECK(probability >= 0 && probability < 1, "dropout with the probability ", probability);
-    return at::mul(input->value, dropout_mask(input->value, probability, stream));
+    return at::mul(input->value, dropout_mask(input->value, probability, stream, first_image));
   });
 }
