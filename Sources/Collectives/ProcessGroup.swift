@@ -114,7 +114,8 @@ public final class ProcessGroup: Sendable {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_ERROR_STRING))
     var length: Int32 = 0
     MPI_Error_string(status, &text, &length)
-    return "MPI: " + String(decoding: text.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return "MPI: "
+      + String(decoding: text.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   /// Whether this is the process that writes, speaks and checks.
@@ -282,8 +283,15 @@ extension ProcessGroup {
     end("\(name(ofProcess: rank)): \(reason)")
   }
 
-  private func end(_ line: String) -> Never {
+  /// Prints a line that is of interest although this is not the first process.
+  public func tell(_ line: String) { write("\(name(ofProcess: rank)): \(line)") }
+
+  private func write(_ line: String) {
     FileHandle.standardError.write(Data("\(tool): \(line)\n".utf8))
+  }
+
+  private func end(_ line: String) -> Never {
+    write(line)
     MPI_Abort(cmpi_world(), 1)
     exit(1)
   }

@@ -49,7 +49,9 @@ public func run<Command: ParsableCommand>(
   allowManyFiles()
   // nohup has SIGHUP ignored, and means it.
   let survivesHangup = isIgnored(SIGHUP)
-  let signals = ([SIGINT, SIGTERM] + (survivesHangup ? [] : [SIGHUP])).map {
+  // What mpirun passes on at once, and Slurm sends some time before a job's end, if asked.
+  let warnings = Launch.current.size > 1 ? [SIGUSR1] : []
+  let signals = ([SIGINT, SIGTERM] + (survivesHangup ? [] : [SIGHUP]) + warnings).map {
     endOnSignal($0, cleanUp)
   }
   withExtendedLifetime(signals) {

@@ -97,7 +97,8 @@ public func evaluate(
   // Whole batches, since some metrics are means over batches.
   let batches = processes.share(of: (info.count - 1) / settings.batchSize + 1)
   let mine =
-    batches.lowerBound * settings.batchSize..<min(
+    batches.lowerBound
+    * settings.batchSize..<min(
       batches.upperBound * settings.batchSize, info.count)
   var done = 0
   try withoutGradients {
