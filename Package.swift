@@ -44,11 +44,13 @@ let package = Package(
     .systemLibrary(
       name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
 
     .target(name: "Formatting"),
     .target(name: "Processes"),
     .target(name: "Torch", dependencies: ["CTorch"]),
+    .target(name: "Collectives", dependencies: ["CMPI", "Torch"]),
     .target(name: "HDF5", dependencies: ["CHDF5", "CDeflate"]),
     .target(name: "Artifacts", dependencies: ["HDF5", "CCrypto", "Formatting"]),
     .target(name: "Scenes"),
@@ -65,7 +67,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Graphs", "Networks", "Tasks", "Sparsity", "Artifacts", "Datasets", "Formatting",
+        "Graphs", "Networks", "Tasks", "Sparsity", "Artifacts", "Datasets", "Collectives",
+        "Formatting",
       ]),
     .target(
       name: "Reporting",
@@ -77,7 +80,7 @@ let package = Package(
       ].map {
         .embedInCode($0)
       }),
-    .target(name: "CommandLine", dependencies: [arguments]),
+    .target(name: "CommandLine", dependencies: ["Collectives", arguments]),
     .target(name: "NetworkOptions", dependencies: ["CommandLine", "Training", arguments]),
 
     tool("prepare-data", ["Datasets"]),
@@ -91,6 +94,7 @@ let package = Package(
 
     .target(name: "TestSupport", dependencies: ["HDF5", "Processes"], path: "Tests/TestSupport"),
     .testTarget(name: "TorchTests", dependencies: ["Torch", "TestSupport"]),
+    .testTarget(name: "CollectivesTests", dependencies: ["Collectives"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ArtifactsTests", dependencies: ["Artifacts", "CHDF5", "TestSupport"]),
     .testTarget(name: "ScenesTests", dependencies: ["Scenes"]),

@@ -66,7 +66,9 @@ struct ConvolutionKernels {
 
 // Of everything between them, as CSparse.h declares it.
 struct NormalizationKernels {
+  decltype(&cs_batch_norm_statistics) batch_norm_statistics;
   decltype(&cs_batch_norm) batch_norm;
+  decltype(&cs_batch_norm_gradient_sums) batch_norm_gradient_sums;
   decltype(&cs_batch_norm_gradient) batch_norm_gradient;
 };
 

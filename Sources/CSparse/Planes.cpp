@@ -2,8 +2,17 @@
 
 #include "Kernels.h"
 
+void cs_batch_norm_statistics(const CSBatchNorm *norm, int64_t first, int64_t last) {
+  kernels().normalization.batch_norm_statistics(norm, first, last);
+}
+
 void cs_batch_norm(const CSBatchNorm *norm, float *output, int64_t first, int64_t last) {
   kernels().normalization.batch_norm(norm, output, first, last);
+}
+
+void cs_batch_norm_gradient_sums(const CSBatchNorm *norm, const CSBatchNormGradient *gradient,
+                                 int64_t first, int64_t last) {
+  kernels().normalization.batch_norm_gradient_sums(norm, gradient, first, last);
 }
 
 void cs_batch_norm_gradient(const CSBatchNorm *norm, const CSBatchNormGradient *gradient,

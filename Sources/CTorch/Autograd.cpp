@@ -16,8 +16,24 @@ CError ct_detach(CTensor **out, const CTensor *tensor) {
 }
 
 CError ct_gradients(CTensor **out, const CTensor *scalar, CTensor *const *inputs, int count,
-                    bool retain_graph) {
+                    bool retain_graph,
+                    void (*ready)(int index, CTensor *gradient, void *context), void *context) {
   return guarded([&] {
+    // Goes with the hooks that it removes.
+    struct Hooks {
+      std::vector<std::pair<at::Tensor, unsigned>> all;
+      ~Hooks() {
+        for (auto &[tensor, hook] : all) tensor.remove_hook(hook);
+      }
+    } hooks;
+    for (int i = 0; ready != nullptr && i < count; i++) {
+      const at::Tensor &input = inputs[i]->value;
+      hooks.all.emplace_back(input, input.register_hook([=](const at::Tensor &gradient) {
+        ready(i, new CTensor{gradient}, context);
+      }));
+    }
+    // On the CPU this thread runs the backward pass, nodes in the order of their numbers and leaves as
+    // soon as they are reached: the same order wherever the same network runs.
     auto gradients =
         torch::autograd::grad({scalar->value}, list_of(inputs, count), /*grad_outputs=*/{},
                               retain_graph, /*create_graph=*/false, /*allow_unused=*/true);

@@ -9,6 +9,7 @@
 
 #include "BatchInnermost.h"
 #include "CSparse.h"
+#include "DividedBatch.h"
 
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
@@ -57,17 +58,20 @@ static at::Tensor per_channel(const at::Tensor &values, int64_t channels) {
 namespace {
 
 struct NormOptions {
-  bool rectify, training, has_residual;
+  bool rectify, training, has_residual, is_divided;
   double epsilon;
+  int64_t count = 0;  // values per channel of the whole batch, in training
 };
 
 struct BatchNorm : Function<BatchNorm> {
-  // `statistics` are the means and biased variances, 2 x C in double precision; written in training.
+  // `statistics` are the means and biased variances, 2 x C in double precision; written in training,
+  // as is the count.
   static CSBatchNorm kernel(const NormOptions &options, const at::Tensor &input,
                             const at::Tensor &weight, const at::Tensor &bias,
                             const at::Tensor &residual, const at::Tensor &statistics) {
     CSBatchNorm norm{};
     norm.plane = input.size(0) * input.size(2) * input.size(3);
+    norm.count = options.count;
     norm.training = options.training;
     norm.rectify = options.rectify;
     norm.epsilon = options.epsilon;
@@ -84,7 +88,8 @@ struct BatchNorm : Function<BatchNorm> {
                             const std::optional<at::Tensor> &given_weight,
                             const std::optional<at::Tensor> &given_bias,
                             const std::optional<at::Tensor> &given_residual,
-                            const at::Tensor &statistics, NormOptions options) {
+                            const at::Tensor &statistics, NormOptions options,
+                            int64_t *count) {
     const at::Tensor input = batch_innermost(given_input);
     at::Tensor weight, bias, residual;
     if (given_weight) weight = per_channel(*given_weight, input.size(1));
@@ -96,8 +101,21 @@ struct BatchNorm : Function<BatchNorm> {
     }
     at::Tensor output = empty_batch_innermost_like(input);
     const CSBatchNorm norm = kernel(options, input, weight, bias, residual, statistics);
+    options.count = norm.plane;
+    if (options.is_divided) {
+      parallel_channels(input, [&](int64_t first, int64_t last) {
+        cs_batch_norm_statistics(&norm, first, last);
+      });
+      options.count = merge_statistics(statistics, norm.plane);
+    }
+    *count = options.count;
+    // Channel by channel, so that the second look at a plane finds it in the cache.
     parallel_channels(input, [&](int64_t first, int64_t last) {
-      cs_batch_norm(&norm, output.mutable_data_ptr<float>(), first, last);
+      for (int64_t channel = first; channel < last; channel++) {
+        if (options.training && !options.is_divided)
+          cs_batch_norm_statistics(&norm, channel, channel + 1);
+        cs_batch_norm(&norm, output.mutable_data_ptr<float>(), channel, channel + 1);
+      }
     });
     // Where a residual was rectified, the output says what came through.
     const bool keeps_output = options.has_residual && options.rectify;
@@ -127,8 +145,21 @@ struct BatchNorm : Function<BatchNorm> {
         output.defined() ? residual_gradient.mutable_data_ptr<float>() : nullptr;
     gradient.weight_gradient = weight_gradient.mutable_data_ptr<float>();
     gradient.bias_gradient = bias_gradient.mutable_data_ptr<float>();
+    at::Tensor sums = at::empty({2, input.size(1)}, at::kDouble);
+    gradient.sum = sums.mutable_data_ptr<double>();
+    gradient.product_sum = gradient.sum + input.size(1);
+    if (options.is_divided) {
+      parallel_channels(input, [&](int64_t first, int64_t last) {
+        cs_batch_norm_gradient_sums(&norm, &gradient, first, last);
+      });
+      sum_over_batch(sums);
+    }
     parallel_channels(input, [&](int64_t first, int64_t last) {
-      cs_batch_norm_gradient(&norm, &gradient, first, last);
+      for (int64_t channel = first; channel < last; channel++) {
+        if (!options.is_divided)
+          cs_batch_norm_gradient_sums(&norm, &gradient, channel, channel + 1);
+        cs_batch_norm_gradient(&norm, &gradient, channel, channel + 1);
+      }
     });
     // Nothing for what was not given.
     const at::Tensor nothing;
@@ -136,6 +167,7 @@ struct BatchNorm : Function<BatchNorm> {
             saved[1].defined() ? weight_gradient : nothing,
             saved[2].defined() ? bias_gradient : nothing,
             options.has_residual ? residual_gradient : nothing,
+            nothing,
             nothing,
             nothing};
   }
@@ -151,7 +183,8 @@ CError ct_planes_batch_norm(CTensor **out, const CTensor *input, const CTensor *
     const at::Tensor &x = input->value;
     TORCH_CHECK(x.dim() == 4, "expected N x C x H x W, found the shape ", x.sizes());
     const int64_t channels = x.size(1), plane = x.size(0) * x.size(2) * x.size(3);
-    TORCH_CHECK(!training || plane > 1,
+    const bool is_divided = training && batches_are_divided();
+    TORCH_CHECK(!training || is_divided || plane > 1,
                 "batch-norm needs more than one value per channel in training, found the shape ",
                 x.sizes());
     const at::Tensor mean = per_channel(running_mean->value, channels);
@@ -161,12 +194,13 @@ CError ct_planes_batch_norm(CTensor **out, const CTensor *input, const CTensor *
       statistics[0].copy_(mean);
       statistics[1].copy_(variance);
     }
-    at::Tensor result = BatchNorm::apply(x, optional_tensor(weight), optional_tensor(bias),
-                                         optional_tensor(residual), statistics,
-                                         NormOptions{rectify, training, residual != nullptr, epsilon});
+    int64_t count = plane;
+    at::Tensor result = BatchNorm::apply(
+        x, optional_tensor(weight), optional_tensor(bias), optional_tensor(residual), statistics,
+        NormOptions{rectify, training, residual != nullptr, is_divided, epsilon}, &count);
     if (training) {
       c10::AutoGradMode no_grad(false);
-      const double unbiased = static_cast<double>(plane) / static_cast<double>(plane - 1);
+      const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
       running_mean->value.mul_(1 - momentum).add_(statistics[0], momentum);
       running_var->value.mul_(1 - momentum).add_(statistics[1], momentum * unbiased);
     }
@@ -359,7 +393,7 @@ struct Dropout : Function<Dropout> {
 }  // namespace
 
 CError ct_planes_dropout(CTensor **out, const CTensor *input, bool rectify, double probability,
-                         uint64_t stream) {
+                         uint64_t stream, int64_t first_image) {
   return returning(out, [&] {
     TORCH_CHECK(probability >= 0 && probability < 1, "dropout with the probability ", probability);
     const at::Tensor &x = input->value;
@@ -368,6 +402,7 @@ CError ct_planes_dropout(CTensor **out, const CTensor *input, bool rectify, doub
     dropout.batch = x.size(0);
     dropout.channels = x.size(1);
     dropout.pixels = x.size(2) * x.size(3);
+    dropout.first_image = first_image;
     dropout.stream = stream;
     dropout.dropped = static_cast<uint64_t>(std::llround(probability * 0x1p32));
     dropout.scale = static_cast<float>(1 / (1 - probability));

@@ -82,9 +82,10 @@ CError ct_fill_normal(CTensor *tensor, double mean, double deviation, uint64_t s
   });
 }
 
-// A value's number in the stream is its place in N x C x H x W order, however memory is laid out.
+// A value's number in the stream is its place in N x C x H x W order, however memory is laid out; the
+// first value has the number `start`.
 template <typename Number>
-static void fill_dropout(at::Tensor &mask, double probability, uint64_t stream) {
+static void fill_dropout(at::Tensor &mask, double probability, uint64_t stream, int64_t start) {
   Number *out = mask.mutable_data_ptr<Number>();
   const uint64_t dropped = static_cast<uint64_t>(std::llround(probability * 0x1p32));
   const Number kept(static_cast<float>(1 / (1 - probability)));
@@ -95,7 +96,7 @@ static void fill_dropout(at::Tensor &mask, double probability, uint64_t stream) 
     for (int64_t i = begin; i < end;) {
       const int64_t pixel = i / channels;
       const int64_t stop = std::min(end, (pixel + 1) * channels);
-      const int64_t first = pixel / pixels * channels * pixels + pixel % pixels;
+      const int64_t first = start + pixel / pixels * channels * pixels + pixel % pixels;
       for (int64_t c = i - pixel * channels; i < stop; i++, c++)
         out[i] = random32(stream, static_cast<uint64_t>(first + c * pixels)) < dropped
                      ? Number(0.f)
@@ -106,13 +107,13 @@ static void fill_dropout(at::Tensor &mask, double probability, uint64_t stream) 
 
 // The same by libtorch's operations, for a GPU: nothing crosses to it.
 static at::Tensor dropout_by_operations(const at::Tensor &input, double probability,
-                                        uint64_t stream) {
+                                        uint64_t stream, int64_t start) {
   const auto signed64 = [](uint64_t bits) { return static_cast<int64_t>(bits); };
   // libtorch's shift of int64 copies the sign, which the & takes away.
   const auto shifted = [&](const at::Tensor &z, int bits) {
     return z.bitwise_right_shift(bits).bitwise_and_(signed64(UINT64_MAX >> bits));
   };
-  at::Tensor z = at::arange(1, input.numel() + 1, input.options().dtype(at::kLong));
+  at::Tensor z = at::arange(start + 1, start + input.numel() + 1, input.options().dtype(at::kLong));
   z.mul_(signed64(0x9E3779B97F4A7C15)).add_(signed64(stream));
   z = z.bitwise_xor_(shifted(z, 30)).mul_(signed64(0xBF58476D1CE4E5B9));
   z = z.bitwise_xor_(shifted(z, 27)).mul_(signed64(0x94D049BB133111EB));
@@ -125,25 +126,29 @@ static at::Tensor dropout_by_operations(const at::Tensor &input, double probabil
 }
 
 /// What dropout multiplies by: 0 with the given probability, else 1 / (1 - probability).
-static at::Tensor dropout_mask(const at::Tensor &input, double probability, uint64_t stream) {
+static at::Tensor dropout_mask(const at::Tensor &input, double probability, uint64_t stream,
+                               int64_t first_image) {
+  const int64_t image = input.dim() > 0 && input.size(0) > 0 ? input.numel() / input.size(0) : 0;
+  const int64_t start = first_image * image;
   const bool is_filled = input.is_cpu() && (input.scalar_type() == at::kFloat ||
                                             input.scalar_type() == at::kBFloat16);
-  if (!is_filled) return dropout_by_operations(input, probability, stream);
+  if (!is_filled) return dropout_by_operations(input, probability, stream, start);
   const bool is_ordered = input.is_contiguous() ||
                           input.is_contiguous(at::MemoryFormat::ChannelsLast);
   at::Tensor mask = at::empty_like(
       input, is_ordered ? at::MemoryFormat::Preserve : at::MemoryFormat::Contiguous);
   if (mask.scalar_type() == at::kBFloat16) {
-    fill_dropout<at::BFloat16>(mask, probability, stream);
+    fill_dropout<at::BFloat16>(mask, probability, stream, start);
     return mask;
   }
-  fill_dropout<float>(mask, probability, stream);
+  fill_dropout<float>(mask, probability, stream, start);
   return mask;
 }
 
-CError ct_dropout(CTensor **out, const CTensor *input, double probability, uint64_t stream) {
+CError ct_dropout(CTensor **out, const CTensor *input, double probability, uint64_t stream,
+                  int64_t first_image) {
   return returning(out, [&] {
     TORCH_CHECK(probability >= 0 && probability < 1, "dropout with the probability ", probability);
-    return at::mul(input->value, dropout_mask(input->value, probability, stream));
+    return at::mul(input->value, dropout_mask(input->value, probability, stream, first_image));
   });
 }

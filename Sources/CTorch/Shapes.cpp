@@ -2,6 +2,7 @@
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/count_nonzero.h>
+#include <ATen/ops/empty_strided.h>
 #include <ATen/ops/flatten.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
@@ -80,5 +81,28 @@ CError ct_scatter_kept(CTensor **out, const CTensor *kept, const CTensor *mask) 
     at::Tensor whole = at::masked_scatter(at::zeros(places.sizes(), kept->value.options()), places,
                                           kept->value);
     return whole.dim() == 4 ? whole.permute({0, 3, 1, 2}) : whole;
+  });
+}
+
+// Memory as the tensor's values that lie in the order of another's.
+static at::Tensor over_memory(float *memory, const at::Tensor &like) {
+  TORCH_CHECK(like.is_non_overlapping_and_dense() && like.scalar_type() == at::kFloat,
+              "a tensor of ", like.scalar_type(), " with gaps is no pattern for memory");
+  return at::from_blob(memory, like.sizes(), like.strides(), at::TensorOptions().dtype(at::kFloat));
+}
+
+CError ct_pack(float *memory, const CTensor *tensor, const CTensor *like) {
+  return guarded([&] {
+    TORCH_CHECK(tensor->value.sizes() == like->value.sizes(), "shapes ", tensor->value.sizes(),
+                " and ", like->value.sizes(), " differ");
+    over_memory(memory, like->value).copy_(tensor->value.detach());
+  });
+}
+
+CError ct_unpack(CTensor **out, const float *memory, const CTensor *like) {
+  return returning(out, [&] {
+    at::Tensor values = at::empty_strided(like->value.sizes(), like->value.strides(),
+                                          like->value.options());
+    return values.copy_(over_memory(const_cast<float *>(memory), like->value));
   });
 }

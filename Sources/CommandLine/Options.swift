@@ -1,6 +1,7 @@
 // Option groups that several tools share.
 
 import ArgumentParser
+import Collectives
 import Foundation
 
 /// Options that every tool has.
@@ -8,7 +9,7 @@ public struct CommonOptions: ParsableArguments {
   @Flag(name: .shortAndLong, help: "Print nothing but errors.")
   public var quiet = false
 
-  @Option(help: "CPU threads (default: one per core).")
+  @Option(help: "CPU threads, of each process (default: one per core).")
   public var threads: Int?
 
   @Option(help: "Seed of everything random.")
@@ -29,7 +30,10 @@ public struct CommonOptions: ParsableArguments {
   /// Threads to use, one per core unless told otherwise.
   public var threadCount: Int { threads ?? Self.cores }
 
-  private static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
+  /// Cores for this process: those that its launcher bound it to, or its part of the host's.
+  private static var cores: Int {
+    max(1, ProcessInfo.processInfo.activeProcessorCount / Launch.current.processesOnSameCores)
+  }
 
   /// Says so when threads would fight for cores, which makes all of them slower.
   public func warnOfThreads(_ tool: String) {

@@ -1,6 +1,8 @@
 // Standard output and error, which may be closed, full, or read by nobody. That ends no run: what
-// cannot be said is not said, and only the exit status tells of a result that did not arrive.
+// cannot be said is not said, and only the exit status tells of a result that did not arrive. Of the
+// processes of one run the first speaks.
 
+import Collectives
 import Foundation
 import Synchronization
 
@@ -23,6 +25,7 @@ enum StandardStreams {
 
   /// Writes a text as far as possible; returns the system's error number, 0 for none.
   static func write(_ text: String, to descriptor: Int32) -> Int32 {
+    guard Launch.current.rank == 0 else { return 0 }
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let written = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }

@@ -1,6 +1,7 @@
 // How every tool starts and ends: parsing, exit statuses, error lines, interruption.
 
 import ArgumentParser
+import Collectives
 import Foundation
 
 /// The version that `--version` prints and that files record.
@@ -32,6 +33,10 @@ private func quoted(_ argument: String) -> String {
     ? argument : "'" + argument.replacingOccurrences(of: "'", with: "'\\''") + "'"
 }
 
+/// A command that several processes run together, when a launcher starts them. Of any other the first
+/// process does the work, and the others end at once.
+public protocol SharedCommand: ParsableCommand {}
+
 /// Runs a command to the end of the process. Exit status 0: done; 1: failed, with one line
 /// `tool: file: /dataset: reason` on stderr; 64: wrong usage; 129, 130, 143: interrupted. A result that
 /// standard output did not take is a failure, told at the end of the work.
@@ -44,13 +49,16 @@ public func run<Command: ParsableCommand>(
   allowManyFiles()
   // nohup has SIGHUP ignored, and means it.
   let survivesHangup = isIgnored(SIGHUP)
-  let signals = ([SIGINT, SIGTERM] + (survivesHangup ? [] : [SIGHUP])).map {
+  // What mpirun passes on at once, and Slurm sends some time before a job's end, if asked.
+  let warnings = Launch.current.size > 1 ? [SIGUSR1] : []
+  let signals = ([SIGINT, SIGTERM] + (survivesHangup ? [] : [SIGHUP]) + warnings).map {
     endOnSignal($0, cleanUp)
   }
   withExtendedLifetime(signals) {
     do {
       var command = try type.parseAsRoot()
       try checkSourceDate(ProcessInfo.processInfo.environment["SOURCE_DATE_EPOCH"])
+      if Launch.current.rank > 0, !(command is any SharedCommand) { exit(0) }
       try command.run()
     } catch  where type.exitCode(for: error) == .failure {
       fail(type._commandName, "\(error)")
@@ -61,9 +69,10 @@ public func run<Command: ParsableCommand>(
       if !message.isEmpty {
         if status == .success { writeLine(message) } else { writeError(message + "\n") }
       }
-      if status != .success { exit(status.rawValue) }
+      if status != .success { end(status.rawValue) }
     }
   }
+  ProcessGroup.current.leave()
   if let problem = StandardStreams.outputFailure {
     fail(type._commandName, "standard output: cannot write: \(String(cString: strerror(problem)))")
   }
@@ -87,9 +96,19 @@ private func allowManyFiles() {
 }
 
 private func fail(_ tool: String, _ reason: String) -> Never {
-  let line = reason.split(whereSeparator: \.isNewline).joined(separator: " ")
-  writeError("\(tool): \(line)\n")
+  let reason = reason.split(whereSeparator: \.isNewline).joined(separator: " ")
+  let group = ProcessGroup.current
+  if group.size > 1 { group.fail(reason) }
+  writeError("\(tool): \(reason)\n")
   exit(1)
+}
+
+/// The end that a command asks for: of an interrupted one in all processes alike, else of wrong usage,
+/// which may be one process's alone.
+private func end(_ status: Int32) -> Never {
+  if status < 128 { ProcessGroup.current.abort(status) }
+  ProcessGroup.current.leave()
+  exit(status)
 }
 
 /// A value given on the command line that cannot be, in the same form as an error about a file.

@@ -115,7 +115,11 @@ private final class EpochPermutations: Sendable {
 /// The endless sequence of training batches: batch n is a function of the settings and n alone.
 public struct BatchSource: Sendable {
   public let dataset: DatasetFile
+  /// Images of a batch.
   public let batchSize: Int
+  /// The places in each batch of the images that are read: all of them, or the part of one of several
+  /// processes.
+  public let places: Range<Int>
   public let size: PixelSize
   /// Batches that a loader makes ahead, each on a thread of its own.
   public let prefetch: Int
@@ -128,12 +132,15 @@ public struct BatchSource: Sendable {
   /// - Parameters:
   ///   - crop: the size of the batches' images; nil means the data set's own.
   ///   - prefetch: batches that a loader makes ahead, at least 1.
+  ///   - places: the images of each batch to read, by their place; nil for all.
   public init(
     _ dataset: DatasetFile, split: Split = .train, batchSize: Int, order: SampleOrder,
-    augments: Bool, crop: PixelSize?, seed: UInt64, prefetch: Int = 2
+    augments: Bool, crop: PixelSize?, seed: UInt64, prefetch: Int = 2, places: Range<Int>? = nil
   ) throws {
+    let places = places ?? 0..<batchSize
     self.dataset = dataset
     self.batchSize = batchSize
+    self.places = places
     self.order = order
     self.augments = augments
     self.seed = seed
@@ -143,20 +150,20 @@ public struct BatchSource: Sendable {
     size = crop ?? PixelSize(height: info.height, width: info.width)
     // Sizes are at most 65536 by 65536, so nothing overflows.
     let values = dataset.tasks.reduce(3) { $0 + 4 * $1.targetChannels }
-    let bytes = batchSize * size.height * size.width * values
+    let bytes = places.count * size.height * size.width * values
     guard UInt64(bytes) <= ProcessInfo.processInfo.physicalMemory else {
       throw dataset.reader.error(
         "/\(split.rawValue)",
-        "\(batchSize) images of \(size) with their targets do not fit in memory")
+        "\(places.count) images of \(size) with their targets do not fit in memory")
     }
   }
 
   public var samplesPerEpoch: Int { info.count }
 
-  /// Batch `number`, from 0.
+  /// Batch `number`, from 0, or its part.
   public func batch(_ number: Int) throws -> Batch {
-    let positions = number * batchSize..<(number + 1) * batchSize
-    let samples = try positions.map { position in
+    let samples = try places.map { place in
+      let position = number * batchSize + place
       let (epoch, place) = position.quotientAndRemainder(dividingBy: info.count)
       let index = order == .shuffled ? permutations.permutation(ofEpoch: epoch)[place] : place
       return try sample(index, position)
@@ -179,20 +186,23 @@ public struct BatchSource: Sendable {
 
   /// The images of a split in file order, in batches, the last one maybe smaller, read ahead; for
   /// validation.
+  ///
+  /// - Parameter share: the numbers of the batches to read, of so many.
   public static func batches(
-    of dataset: DatasetFile, split: Split, batchSize: Int,
+    of dataset: DatasetFile, split: Split, batchSize: Int, share: (Int) -> Range<Int> = { 0..<$0 },
     _ body: (Batch, _ first: Int) throws -> Void
   ) throws {
     let info = try dataset.info(split)
     let count = (info.count - 1) / batchSize + 1
-    let batches = OrderedWork(0..<count, threads: 2, ahead: 2) { number in
+    let mine = share(count)
+    let batches = OrderedWork(mine, threads: 2, ahead: 2) { number in
       let first = number * batchSize
       let samples = try (first..<min(first + batchSize, info.count)).map {
         try dataset.sample($0, of: info)
       }
       return Batch(samples, tasks: dataset.tasks)
     }
-    var first = 0
+    var first = mine.lowerBound * batchSize
     while let batch = try batches.value() {
       try body(batch, first)
       first += batch.count
@@ -204,10 +214,13 @@ public struct BatchSource: Sendable {
 public final class BatchLoader {
   private let work: OrderedWork<Batch>
 
-  /// - Parameter first: the number of the first batch.
-  public init(_ source: BatchSource, first: Int = 0) {
-    work = OrderedWork(first..<Int.max, threads: source.prefetch, ahead: source.prefetch) {
-      try source.batch($0)
+  /// - Parameters:
+  ///   - first: the number of the first batch.
+  ///   - step: how many numbers the next one is further.
+  public init(_ source: BatchSource, first: Int = 0, step: Int = 1) {
+    let turns = 0..<Int.max / 2 / step
+    work = OrderedWork(turns, threads: source.prefetch, ahead: source.prefetch) {
+      try source.batch(first + $0 * step)
     }
   }
 

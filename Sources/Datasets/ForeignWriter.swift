@@ -33,7 +33,18 @@ public struct Conversion: Sendable {
   /// Shards that were there already.
   public fileprivate(set) var keptShards = 0
   /// Shards that are not there yet; as long as there are any, neither is the master.
-  public fileprivate(set) var missingShards: [Int] = []
+  public var missingShards: [Int] = []
+
+  /// Takes in what other processes converted.
+  ///
+  /// - Parameter processes: gives the sums of numbers over all processes.
+  public mutating func sum(over processes: ([Double]) -> [Double]) {
+    let splits = Split.allCases
+    let counts = splits.map { split in written.first { $0.split == split }?.count ?? 0 }
+    let sums = processes((counts + [bad, keptShards]).map(Double.init)).map { Int($0) }
+    written = zip(splits, sums).filter { $0.1 > 0 }.map { ($0, $1) }
+    (bad, keptShards) = (sums[splits.count], sums[splits.count + 1])
+  }
 
   fileprivate mutating func add(_ count: Int, to split: Split) {
     if let index = written.firstIndex(where: { $0.split == split }) {
@@ -110,11 +121,12 @@ public func convert(
 ///   - path: the master's; the shards lie beside it.
 ///   - chosen: the shards to write; other processes may write others.
 ///   - keepsDone: keep chosen shards that are there already, made as planned.
+///   - writesMaster: whether to look if all shards are there.
 /// - Throws: as for one file; shards that were finished stay.
 public func convert(
   _ dataset: any ForeignDataset, to path: String, shards plan: ShardPlan, chosen: Range<Int>,
-  keepsDone: Bool, settings: ConversionSettings, provenance: Provenance,
-  report: @escaping (ConversionEvent) -> Void
+  keepsDone: Bool, writesMaster: Bool = true, settings: ConversionSettings,
+  provenance: Provenance, report: @escaping (ConversionEvent) -> Void
 ) throws -> Conversion {
   let done = keepsDone ? plan.done(besideMaster: path) : [:]
   let open = chosen.filter { done[$0] == nil }
@@ -132,6 +144,7 @@ public func convert(
       plan.path(ofShard: number, besideMaster: path), shard: plan.shard(number)
     ) { plan.range(ofShard: number, in: $0) }
   }
+  guard writesMaster else { return run.result }
   let nowDone = plan.done(besideMaster: path)
   run.result.missingShards = (0..<plan.count).filter { nowDone[$0] == nil }
   if run.result.missingShards.isEmpty {

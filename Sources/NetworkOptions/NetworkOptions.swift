@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Artifacts
+import Collectives
 import CommandLine
 import Datasets
 import Graphs
@@ -53,7 +54,8 @@ public struct MachineOptions: ParsableArguments {
   public func prepare(_ common: CommonOptions, _ tool: String) throws -> Machine {
     common.warnOfThreads(tool)
     let machine = try Machine.prepare(
-      device: device, precision: precision.precision, threads: common.threadCount)
+      device: device, precision: precision.precision, threads: common.threadCount,
+      localRank: Launch.current.localRank)
     if precision == .bfloat16, !machine.device.calculatesInBFloat16 {
       common.warn(
         tool,
@@ -77,6 +79,39 @@ public struct EngineOptions: ParsableArguments {
   public var plan = false
 
   public init() {}
+}
+
+/// The other processes of a run, where a launcher started them.
+public struct ProcessOptions: ParsableArguments {
+  @Option(
+    help: """
+      Of several processes (mpirun, srun): seconds to wait for one that does not answer before the \
+      run is given up.
+      """)
+  public var processTimeout = 300
+
+  public init() {}
+
+  public func validate() throws {
+    guard (1...1_000_000).contains(processTimeout) else {
+      throw ValidationError("--process-timeout \(processTimeout): must be in 1...1000000")
+    }
+  }
+
+  /// Joins the others. Before that nothing is read, so that an error reaches all.
+  public func join(_ tool: String) throws -> ProcessGroup {
+    try .join(as: tool, timeout: .seconds(processTimeout))
+  }
+}
+
+extension ProcessGroup {
+  /// - Throws: ``OptionError`` naming a process that read other files than the first one.
+  public func check(_ provenance: Provenance) throws {
+    let digests = provenance.inputs.map(\.sha256).joined()
+    if let other = dissenter(digests.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }) {
+      throw OptionError(name(ofProcess: other), "its input files are not those of process 0")
+    }
+  }
 }
 
 /// A network to build; its heads follow from the data set's tasks.
@@ -185,10 +220,18 @@ public struct BatchOptions: ParsableArguments {
   }
 
   /// The training batches of a data set.
-  public func source(of dataset: DatasetFile, seed: UInt64) throws -> BatchSource {
-    try BatchSource(
+  ///
+  /// - Parameter group: the processes that each batch is divided among, if it is.
+  public func source(
+    of dataset: DatasetFile, seed: UInt64, dividedAmong group: ProcessGroup? = nil
+  ) throws -> BatchSource {
+    if let group, batchSize < group.size {
+      throw OptionError(
+        "--batch-size \(batchSize)", "\(group.size) processes take at least an image each")
+    }
+    return try BatchSource(
       dataset, batchSize: batchSize, order: order, augments: augment, crop: crop, seed: seed,
-      prefetch: prefetch)
+      prefetch: prefetch, places: group?.share(of: batchSize))
   }
 }
 

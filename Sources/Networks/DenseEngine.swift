@@ -161,7 +161,8 @@ struct DenseOperations {
       return { inputs, mode in
         guard let dropout = mode.dropout else { return inputs[0] }
         return try inputs[0].droppedOut(
-          settings.probability, using: dropout[layer: dropoutLayers])
+          settings.probability, using: dropout[layer: dropoutLayers],
+          firstImage: dropout.firstImage)
       }
     case .flatten:
       return { inputs, _ in try inputs[0].flattened(from: 1) }

@@ -188,7 +188,8 @@ private struct SparseOperations {
           return try plain(rectifying ? [inputs[0].rectified()] : inputs, mode)
         }
         return try inputs[0].planesDroppedOut(
-          settings.probability, using: dropout[layer: number], rectified: rectifying)
+          settings.probability, using: dropout[layer: number], firstImage: dropout.firstImage,
+          rectified: rectifying)
       }
     case .maxPool, .averagePool, .resize:
       return ofMaps(try dense.run(operation, dropoutLayers: 0, inPlanes: true))

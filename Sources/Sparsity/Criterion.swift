@@ -69,6 +69,13 @@ public struct ImportanceScores {
     }
   }
 
+  /// Takes in what other processes added.
+  ///
+  /// - Parameter processes: gives the sums of tensors over all processes.
+  public func sum(over processes: ([Tensor]) throws -> [Tensor]) throws {
+    for (sum, all) in zip(sums, try processes(sums)) { try sum.assign(all) }
+  }
+
   /// One tensor per weight tensor, of its shape; at least 0, not normalised.
   ///
   /// - Parameter streams: of the random scores, one per weight tensor.

@@ -37,6 +37,11 @@ public protocol TaskMetrics {
   ///   may be smaller.
   /// - Throws: ``TorchError`` when the prediction is of other images or channels.
   mutating func add(_ prediction: Prediction, _ truth: GroundTruth, batchSize: Int) throws
+  /// Takes in what other processes gathered over other images, whose numbers of batches are whole ones.
+  /// Counts are exact: a Double counts to 2^53.
+  ///
+  /// - Parameter processes: gives the sums of numbers over all processes.
+  mutating func sum(over processes: ([Double]) -> [Double])
   /// The metrics so far, in the order of the reports; NaN where no pixel counted.
   var values: [Metric] { get }
   /// Ground-truth class by predicted class, row-major; nil for a task without classes.
@@ -56,6 +61,11 @@ struct BatchMean {
   mutating func add(_ value: Double, images count: Int) {
     sum += value * Double(count)
     images += count
+  }
+
+  mutating func sum(over processes: ([Double]) -> [Double]) {
+    let all = processes([sum, Double(images)])
+    (sum, images) = (all[0], Int(all[1]))
   }
 
   var value: Double { images == 0 ? .nan : sum / Double(images) }

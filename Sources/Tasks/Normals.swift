@@ -24,13 +24,11 @@ extension Normals {
   }
 
   /// 1 − mean cosine similarity between the normalised prediction and target, in 0...2.
-  public func loss(_ prediction: Tensor, _ target: Target) throws -> Tensor? {
-    guard let (target, valid) = try matching(prediction, target) else { return nil }
+  public func loss(_ prediction: Tensor, _ target: Target, weight: Double) throws -> Tensor {
     let cosines = try
       (prediction.to(.float32).normalized(along: 1) * target.values.normalized(along: 1))
       .sum(over: 1)
-    let similarity = try (cosines * target.valid).sum() * (1 / valid)
-    return try Tensor.full(1, shape: []).to(prediction.device) - similarity
+    return try (target.valid.sum() - (cosines * target.valid).sum()) * (1 / weight)
   }
 }
 
@@ -110,6 +108,17 @@ struct NormalsMetrics: TaskMetrics {
       self.sums.add(sums)
       for bin in bins { histogram[Int(bin)] += 1 }
     }
+  }
+
+  mutating func sum(over processes: ([Double]) -> [Double]) {
+    let mine =
+      [Double(sums.count), sums.angle] + (0..<4).map { Double(sums.within[$0]) }
+      + histogram.map(Double.init)
+    let all = processes(mine)
+    sums.count = Int(all[0])
+    sums.angle = all[1]
+    for threshold in 0..<4 { sums.within[threshold] = Int(all[2 + threshold]) }
+    histogram = all[6...].map { Int($0) }
   }
 
   /// The angle of the pixel with so many others below it, to within half a bin.

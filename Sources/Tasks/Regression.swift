@@ -27,10 +27,9 @@ extension Regression {
   }
 
   /// Mean absolute error over valid pixels, in the target's unit.
-  public func loss(_ prediction: Tensor, _ target: Target) throws -> Tensor? {
-    guard let (target, valid) = try matching(prediction, target) else { return nil }
+  public func loss(_ prediction: Tensor, _ target: Target, weight: Double) throws -> Tensor {
     let errors = try (prediction.to(.float32) - target.values).abs().sum(over: 1)
-    return try (errors * target.valid).sum() * (1 / valid)
+    return try (errors * target.valid).sum() * (1 / weight)
   }
 }
 
@@ -98,6 +97,8 @@ struct AbsoluteErrorMetrics: TaskMetrics {
     }
   }
 
+  mutating func sum(over processes: ([Double]) -> [Double]) { error.sum(over: processes) }
+
   var values: [Metric] { [Metric(.error, error.value)] }
 }
 
@@ -135,6 +136,16 @@ struct DepthMetrics: TaskMetrics {
       within1 += other.within1
       within2 += other.within2
       within3 += other.within3
+    }
+
+    mutating func sum(over processes: ([Double]) -> [Double]) {
+      let all = processes(
+        [absolute, relative, squaredRelative, squares, logSquares]
+          + [count, positive, within1, within2, within3].map(Double.init))
+      (absolute, relative, squaredRelative) = (all[0], all[1], all[2])
+      (squares, logSquares) = (all[3], all[4])
+      (count, positive) = (Int(all[5]), Int(all[6]))
+      (within1, within2, within3) = (Int(all[7]), Int(all[8]), Int(all[9]))
     }
 
     @inline(__always)
@@ -182,6 +193,13 @@ struct DepthMetrics: TaskMetrics {
       relative.add(sums.relative / count, images: images)
       squaredRelative.add(sums.squaredRelative / count, images: images)
     }
+  }
+
+  mutating func sum(over processes: ([Double]) -> [Double]) {
+    absolute.sum(over: processes)
+    relative.sum(over: processes)
+    squaredRelative.sum(over: processes)
+    total.sum(over: processes)
   }
 
   var values: [Metric] {

@@ -36,23 +36,22 @@ extension Segmentation {
   }
 
   /// Cross-entropy, (weighted) mean over valid pixels.
-  public func loss(_ prediction: Tensor, _ target: Target) throws -> Tensor? {
-    guard let (target, _) = try matching(prediction, target), try hasWeight(target) else {
-      return nil
-    }
+  public func loss(_ prediction: Tensor, _ target: Target, weight: Double) throws -> Tensor {
     let weights = try classWeights.map {
       try Tensor($0, shape: [$0.count]).to(prediction.device)
     }
     return try prediction.to(.float32).crossEntropy(
-      target.values, ignore: Self.ignored, classWeights: weights)
+      target.values, ignore: Self.ignored, classWeights: weights, reduction: .sum) * (1 / weight)
   }
 
-  /// Whether a pixel's class has a weight; a weighted mean over none that has would be NaN.
-  private func hasWeight(_ target: Target) throws -> Bool {
-    guard let classWeights, classWeights.contains(0) else { return true }
-    return try target.values.array(of: Int64.self).contains {
-      classWeights.indices.contains(Int($0)) && classWeights[Int($0)] > 0
+  /// The sum of the classes' weights, which are 1 where there are none.
+  public func weight(_ target: Target) throws -> Double {
+    guard let classWeights else { return try target.valid.sum().item() }
+    var pixels = [Int](repeating: 0, count: classWeights.count)
+    for target in try target.values.array(of: Int64.self) {
+      if pixels.indices.contains(Int(target)) { pixels[Int(target)] += 1 }
     }
+    return zip(pixels, classWeights).reduce(0) { $0 + Double($1.0) * Double($1.1) }
   }
 }
 
@@ -135,6 +134,12 @@ struct SegmentationMetrics: TaskMetrics {
       // A weighted mean over pixels whose classes all weigh nothing would be NaN.
       if sums.weights > 0 { error.add(sums.crossEntropy / sums.weights, images: images) }
     }
+  }
+
+  mutating func sum(over processes: ([Double]) -> [Double]) {
+    counts = processes(counts.map(Double.init)).map { Int64($0) }
+    accuracy.sum(over: processes)
+    error.sum(over: processes)
   }
 
   var confusion: [Int64]? { counts }

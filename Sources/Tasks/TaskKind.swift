@@ -29,9 +29,18 @@ public protocol TaskKind: Sendable {
   ///   - valid: where there is ground truth: float32 N×H×W, 1 or 0.
   func target(_ values: Tensor, valid: Tensor) throws -> Target
 
-  /// The loss of a batch as a scalar, taken at the prediction's resolution (N×channels×h×w) over the
-  /// pixels with ground truth; a batch without any gives nil.
-  func loss(_ prediction: Tensor, _ target: Target) throws -> Tensor?
+  /// What the pixels of a target count for in the loss, all together: their number, or the sum of
+  /// their classes' weights.
+  func weight(_ target: Target) throws -> Double
+
+  /// The loss of a batch as a scalar: a sum over the pixels with ground truth, divided by what they
+  /// count for. Of a part of a batch it is that part's share, whose sum over the parts is the loss.
+  ///
+  /// - Parameters:
+  ///   - prediction: N×channels×h×w.
+  ///   - target: at the prediction's resolution, ``matching(_:_:)``.
+  ///   - weight: ``weight(_:)`` of the whole batch, above 0.
+  func loss(_ prediction: Tensor, _ target: Target, weight: Double) throws -> Tensor
 
   // MARK: Metrics
 
@@ -162,16 +171,23 @@ public struct Target {
 }
 
 extension TaskKind {
-  /// The target at the prediction's resolution with the number of its valid pixels, or nil when
-  /// there is none.
-  func matching(_ prediction: Tensor, _ target: Target) throws -> (Target, valid: Double)? {
+  /// The loss of a whole batch, whose target has any resolution; nil where no pixel counts.
+  public func loss(_ prediction: Tensor, _ target: Target) throws -> Tensor? {
+    let target = try matching(prediction, target)
+    let weight = try weight(target)
+    return weight > 0 ? try loss(prediction, target, weight: weight) : nil
+  }
+
+  /// The number of pixels with ground truth.
+  public func weight(_ target: Target) throws -> Double { try target.valid.sum().item() }
+
+  /// The target at the prediction's resolution.
+  public func matching(_ prediction: Tensor, _ target: Target) throws -> Target {
     let shape = prediction.shape
     guard shape.count == 4, shape[1] == channels else {
       throw TorchError("task \(name): expected \(channels) channels, found shape \(shape)")
     }
-    let resized = try target.resized(height: shape[2], width: shape[3])
-    let valid = try resized.valid.sum().item()
-    return valid > 0 ? (resized, valid) : nil
+    return try target.resized(height: shape[2], width: shape[3])
   }
 }
 

@@ -13,13 +13,39 @@ extension Tensor {
   /// The gradients of this scalar with respect to `inputs`, in their order; nil where the scalar
   /// does not depend on the input.
   ///
-  /// - Parameter retainGraph: keep the graph for a further backward pass over shared activations.
-  public func gradients(of inputs: [Tensor], retainGraph: Bool = false) throws -> [Tensor?] {
+  /// - Parameters:
+  ///   - retainGraph: keep the graph for a further backward pass over shared activations.
+  ///   - ready: called with an input's index and its gradient as soon as that is known, while others
+  ///     are still to come; the order is the same wherever the same network runs.
+  public func gradients(
+    of inputs: [Tensor], retainGraph: Bool = false,
+    ready: ((_ index: Int, _ gradient: Tensor) -> Void)? = nil
+  ) throws -> [Tensor?] {
     var results = [OpaquePointer?](repeating: nil, count: inputs.count)
-    try check(
-      ct_gradients(&results, raw, inputs.map { $0.raw }, Int32(inputs.count), retainGraph))
+    let count = Int32(inputs.count)
+    if let ready {
+      // What a C function can be handed as one pointer.
+      let receiver = Unmanaged.passRetained(GradientReceiver(ready))
+      defer { receiver.release() }
+      try check(
+        ct_gradients(
+          &results, raw, inputs.map { $0.raw }, count, retainGraph,
+          { index, gradient, receiver in
+            guard let receiver, let gradient else { return }
+            Unmanaged<GradientReceiver>.fromOpaque(receiver).takeUnretainedValue()
+              .receive(Int(index), Tensor(owning: gradient))
+          }, receiver.toOpaque()))
+    } else {
+      try check(ct_gradients(&results, raw, inputs.map { $0.raw }, count, retainGraph, nil, nil))
+    }
     return results.map { $0.map(Tensor.init(owning:)) }
   }
+}
+
+private final class GradientReceiver {
+  let receive: (Int, Tensor) -> Void
+
+  init(_ receive: @escaping (Int, Tensor) -> Void) { self.receive = receive }
 }
 
 /// Runs `body` without recording operations for differentiation.

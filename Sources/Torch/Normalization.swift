@@ -2,6 +2,15 @@
 
 import CTorch
 
+/// Has batch normalisation in training take its statistics over the parts of a batch that all processes
+/// of a run have. Call before any network runs.
+///
+/// - Parameter sum: adds values up over the processes, in place; every process calls it in the same
+///   order. Nil for batches that are whole.
+public func divideBatches(_ sum: (@convention(c) (UnsafeMutablePointer<Double>?, Int64) -> Void)?) {
+  ct_divide_batches(sum)
+}
+
 extension Tensor {
   /// Batch normalisation over all dimensions but the second (Ioffe & Szegedy 2015). In training the
   /// batch's own statistics are used, and the running ones move towards them in place by the share

@@ -32,11 +32,13 @@ extension Tensor {
     try returning { ct_planes_global_mean(&$0, raw) }
   }
 
-  /// As ``droppedOut(_:using:)``, and the same elements; if `rectified`, negative values become 0
+  /// As ``droppedOut(_:using:firstImage:)``, and the same elements; if `rectified`, negative values become 0
   /// before.
   public func planesDroppedOut(
-    _ probability: Double, using stream: RandomStream, rectified: Bool = false
+    _ probability: Double, using stream: RandomStream, firstImage: Int = 0, rectified: Bool = false
   ) throws -> Tensor {
-    try returning { ct_planes_dropout(&$0, raw, rectified, probability, stream.key) }
+    try returning {
+      ct_planes_dropout(&$0, raw, rectified, probability, stream.key, Int64(firstImage))
+    }
   }
 }

@@ -139,6 +139,18 @@ public final class Tensor {
   }
 }
 
+extension Tensor {
+  /// Copies a float32 tensor's values to memory, in the order in which `like`, of its shape, lies.
+  public func pack(to memory: UnsafeMutablePointer<Float>, like: Tensor) throws {
+    try check(ct_pack(memory, raw, like.raw))
+  }
+
+  /// A tensor of the shape, the device and the order in memory of `like`, from memory in that order.
+  public static func unpacked(_ memory: UnsafePointer<Float>, like: Tensor) throws -> Tensor {
+    try returning { ct_unpack(&$0, memory, like.raw) }
+  }
+}
+
 /// Turns an error text of CTorch into a Swift error.
 func check(_ error: CError?) throws {
   guard let error else { return }

@@ -1,6 +1,7 @@
 // Evaluation: a network's metrics over a split, its size, and some predictions to look at.
 
 import Artifacts
+import Collectives
 import Datasets
 import Formatting
 import Graphs
@@ -43,13 +44,15 @@ public struct EvaluationSettings: Sendable {
 /// Evaluates the model of a file.
 ///
 /// - Parameters:
+///   - processes: share the images out; only the first has samples and times.
 ///   - chosen: called with the engine that runs it.
-///   - progress: called with the number of images done.
+///   - progress: called with the number of images done, by all processes about.
 /// - Throws: ``ArtifactError`` when model and data set do not fit each other, ``EngineError`` when the
 ///   sparse engine is asked for where it cannot run.
 public func evaluate(
   _ file: ModelFile, on dataset: DatasetFile, settings: EvaluationSettings,
-  chosen: (_ engine: any Engine) -> Void = { _ in }, progress: (_ done: Int) -> Void
+  processes: ProcessGroup = .current, chosen: (_ engine: any Engine) -> Void = { _ in },
+  progress: (_ done: Int) -> Void
 ) throws -> Metrics {
   let network = try Network(file, on: settings.machine.device)
   try network.architecture.check(fits: dataset, network: file.reader.path)
@@ -69,12 +72,13 @@ public func evaluate(
   // Several batches go through the network at once, each to be measured as a batch of its own.
   let group =
     settings.batchSize * max(1, groupPixels / (info.height * info.width) / settings.batchSize)
-  let reading = OrderedWork(0..<info.count, threads: readers, ahead: min(group + readers, 64)) {
-    try dataset.sample($0, of: info)
-  }
-  try withoutGradients {
-    for first in stride(from: 0, to: info.count, by: group) {
-      let samples = try (first..<min(first + group, info.count)).compactMap { _ in
+  /// Runs the network over some images, a group at a time.
+  func predict(_ numbers: Range<Int>, _ body: ([Sample], [Tensor]) throws -> Void) throws {
+    let reading = OrderedWork(numbers, threads: readers, ahead: min(group + readers, 64)) {
+      try dataset.sample($0, of: info)
+    }
+    for first in stride(from: numbers.lowerBound, to: numbers.upperBound, by: group) {
+      let samples = try (first..<min(first + group, numbers.upperBound)).compactMap { _ in
         try reading.value()
       }
       let images = try Tensor(
@@ -87,6 +91,18 @@ public func evaluate(
           ? prediction
           : try prediction.to(.float32).resized(to: Pair(info.height, info.width))
       }
+      try body(samples, predictions)
+    }
+  }
+  // Whole batches, since some metrics are means over batches.
+  let batches = processes.share(of: (info.count - 1) / settings.batchSize + 1)
+  let mine =
+    batches.lowerBound
+    * settings.batchSize..<min(
+      batches.upperBound * settings.batchSize, info.count)
+  var done = 0
+  try withoutGradients {
+    try predict(mine) { samples, predictions in
       for (task, prediction) in predictions.enumerated() {
         let truth = GroundTruth(
           height: info.height, width: info.width, values: samples.map { $0.targets[task].values },
@@ -97,8 +113,20 @@ public func evaluate(
           batchSize: settings.batchSize)
       }
       try collector.add(samples, predictions: predictions)
-      progress(first + samples.count)
+      done += samples.count
+      progress(min(done * processes.size, info.count))
     }
+    // Samples to look at that are other processes' to measure.
+    if processes.isFirst {
+      let wanted = min(settings.samples, info.count)
+      try predict(min(mine.upperBound, wanted)..<wanted) {
+        try collector.add($0, predictions: $1)
+      }
+    }
+  }
+  for task in metrics.indices {
+    metrics[task].sum(over: processes.sum)
+    constantMetrics[task].sum(over: processes.sum)
   }
   let results = dataset.tasks.enumerated().map { index, task in
     TaskResult(
@@ -112,7 +140,7 @@ public func evaluate(
   let size = try networkSize(
     network.graph, file, kept: kept, Extent(info.height, info.width))
   let time =
-    settings.measuresTime && !Stopwatch.stands
+    settings.measuresTime && !Stopwatch.stands && processes.isFirst
     ? try timing(
       of: engine, kind, masks: file.model.masks, on: dataset, info,
       batchSize: min(group, mostTimedImages), machine: settings.machine) : nil

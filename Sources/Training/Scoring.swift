@@ -2,6 +2,7 @@
 // pass for each.
 
 import Artifacts
+import Collectives
 import Datasets
 import Graphs
 import Networks
@@ -75,21 +76,23 @@ public func scoreImportance(of network: Network, settings: ScoringSettings) thro
 
 /// Scores a network on the first batches of a source.
 ///
-/// - Parameter progress: called after each batch with the number done.
+/// - Parameters:
+///   - group: processes that take turns at the batches and have the same scores at the end.
+///   - progress: called after each batch with the number done, by all processes about.
 public func scoreImportance(
   with engine: some Engine, tasks: TaskSet, on source: BatchSource, settings: ScoringSettings,
-  progress: (_ done: Int) -> Void
+  group: ProcessGroup = .current, progress: (_ done: Int) -> Void
 ) throws -> (scores: [TaskScores], empty: EmptyTargets) {
   let scorer = try Scorer(engine.network, settings)
   var losses = [Double](repeating: 0, count: scorer.network.tasks.count)
   var empty = EmptyTargets(tasks.names)
-  let loader = BatchLoader(source)
-  for done in 0..<settings.batches {
+  let loader = BatchLoader(source, first: group.rank, step: group.size)
+  for number in stride(from: group.rank, to: settings.batches, by: group.size) {
     let batch = try TensorBatch(
       loader.next(), tasks: tasks, on: settings.machine.device)
     let taskLosses = try tasks.losses(
       with: engine, on: batch, precision: settings.machine.precision,
-      dropout: DropoutStreams(RandomStream(seed: settings.seed, .dropoutInScoring, index: done)))
+      dropout: DropoutStreams(RandomStream(seed: settings.seed, .dropoutInScoring, index: number)))
     empty.count(taskLosses)
     let scored = settings.joint ? [try tasks.weightedSum(taskLosses)] : taskLosses
     let last = scored.lastIndex { $0 != nil }
@@ -97,13 +100,16 @@ public func scoreImportance(
       guard let loss else { continue }
       let value = try loss.item()
       guard value.isFinite else {
-        throw TorchError("the loss of \(scorer.network.tasks[task]) is \(value) on batch \(done)")
+        throw TorchError("the loss of \(scorer.network.tasks[task]) is \(value) on batch \(number)")
       }
       losses[task] += value / Double(settings.batches)
       try scorer.add(loss, ofTask: task, retainGraph: task != last)
     }
-    progress(done + 1)
+    progress(min(number - group.rank + group.size, settings.batches))
   }
+  losses = group.sum(losses)
+  empty.sum(over: group)
+  try scorer.sum(over: group)
   return (try scorer.results(losses: losses), empty)
 }
 
@@ -132,6 +138,10 @@ private struct Scorer {
   func add(_ loss: Tensor, ofTask task: Int, retainGraph: Bool) throws {
     let gradients = try loss.gradients(of: weights[task], retainGraph: retainGraph)
     try withoutGradients { try sums[task].add(gradients: gradients) }
+  }
+
+  func sum(over group: ProcessGroup) throws {
+    for sums in sums { try sums.sum(over: group.sum) }
   }
 
   func results(losses: [Double]?) throws -> [TaskScores] {

@@ -1,6 +1,7 @@
 // The tasks of a data set with their losses, and batches as tensors.
 
 import Artifacts
+import Collectives
 import Datasets
 import Networks
 import Tasks
@@ -44,17 +45,24 @@ public struct TaskSet: Sendable {
   public var names: [String] { descriptions.map(\.name) }
 
   /// Each task's loss on one batch, from one forward pass; nil where the batch has no valid pixel.
+  ///
+  /// - Parameter group: the processes that the batch is divided among. A loss is then this one's share,
+  ///   and nil only where no process has a valid pixel, so that all differentiate the same tasks.
   func losses(
     with engine: some Engine, on batch: TensorBatch, training: Bool = true, precision: Precision,
-    dropout: DropoutStreams?
+    dropout: DropoutStreams?, dividedAmong group: ProcessGroup? = nil
   ) throws -> [Tensor?] {
     let network = engine.network
     let predictions = try withPrecision(precision, on: network.device) {
       try engine.predictions(
         for: network.normalized(batch.images), training: training, using: dropout)
     }
-    return try zip(zip(kinds, predictions), batch.targets).map { pair, target in
-      try pair.0.loss(pair.1, target)
+    let pairs = Array(zip(kinds, predictions))
+    let targets = try zip(pairs, batch.targets).map { try $0.0.matching($0.1, $1) }
+    let own = try zip(kinds, targets).map { try $0.weight($1) }
+    let weights = group?.sum(own) ?? own
+    return try zip(pairs, zip(targets, weights)).map { pair, truth in
+      truth.1 > 0 ? try pair.0.loss(pair.1, truth.0, weight: truth.1) : nil
     }
   }
 }
@@ -85,6 +93,12 @@ public struct EmptyTargets: Sendable {
 
   mutating func count(_ losses: [Tensor?]) {
     for (task, loss) in losses.enumerated() where loss == nil { batches[task].count += 1 }
+  }
+
+  /// Takes in what other processes saw of other batches.
+  mutating func sum(over group: ProcessGroup) {
+    let counts = group.sum(batches.map { Double($0.count) })
+    for (task, count) in counts.enumerated() { batches[task].count = Int(count) }
   }
 
   /// One line per task that had some.

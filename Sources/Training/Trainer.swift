@@ -1,6 +1,7 @@
 // The training loop: dense, with fixed masks, or with masks that change.
 
 import Artifacts
+import Collectives
 import Datasets
 import Formatting
 import Foundation
@@ -36,6 +37,8 @@ public final class Trainer {
 
   let optimizer: Adam
   let source: BatchSource
+  /// The processes that each batch is divided among; ``source`` has this one's part.
+  public let group: ProcessGroup
   /// The kind of ``engine``.
   private var runningKind: EngineKind
   /// The masks while they change, of which the network's weights have copies.
@@ -45,17 +48,21 @@ public final class Trainer {
   /// Seconds that the run had taken when it was resumed.
   var secondsBefore = 0.0
 
-  private var parameters: [Tensor] { optimizer.parameters }
+  var parameters: [Tensor] { optimizer.parameters }
 
   /// - Parameters:
   ///   - kind: of the engine to train with.
   ///   - masks: of prunable weights, by name; empty for dense training.
+  ///   - group: the processes that train it together, all from the same weights, each on its part of
+  ///     every batch.
   /// - Throws: ``NetworkError`` for a mask that does not fit, ``SparsityError`` for an arbiter that
   ///   asks for more tasks than there are.
   public init(
     _ network: Network, engine kind: EngineKind = .dense, tasks: TaskSet, on source: BatchSource,
-    masks: [Mask], settings: TrainingSettings
+    masks: [Mask], settings: TrainingSettings, group: ProcessGroup = .current
   ) throws {
+    self.group = group
+    if !settings.localBatchNorm { group.divideBatches() }
     try network.setMasks(masks)
     self.network = network
     engineKind = kind
@@ -79,7 +86,10 @@ public final class Trainer {
     let batch = try nextBatch()
     let losses = try tasks.losses(
       with: engine, on: batch, precision: settings.machine.precision,
-      dropout: DropoutStreams(RandomStream(seed: settings.seed, .dropoutInTraining, index: step)))
+      dropout: DropoutStreams(
+        RandomStream(seed: settings.seed, .dropoutInTraining, index: step),
+        firstImage: source.places.lowerBound),
+      dividedAmong: group)
     empty.count(losses)
     let values = try finiteValues(losses)
     let rate = settings.learningRate(at: step)
@@ -87,8 +97,9 @@ public final class Trainer {
       try optimize(gradientsAndVotes(losses), rate)
       try grow(update)
     } else {
-      try optimize(tasks.weightedSum(losses)?.gradients(of: parameters) ?? [], rate)
+      try optimize(tasks.weightedSum(losses).map { try gradients(of: $0) } ?? [], rate)
     }
+    if settings.localBatchNorm { try averageStatistics() }
     step += 1
     try dropForTheLastTime()
     try use(engineKind)
@@ -110,8 +121,8 @@ public final class Trainer {
   }
 
   private func finiteValues(_ losses: [Tensor?]) throws -> [Double] {
-    try zip(tasks.names, losses).map { task, loss in
-      let value = try loss?.item() ?? 0
+    let values = group.sum(try losses.map { try $0?.item() ?? 0 })
+    return try zip(tasks.names, values).map { task, value in
       guard value.isFinite else {
         throw TrainingError(step: step + 1, "the loss of task \(task) is \(value)")
       }
@@ -237,12 +248,12 @@ extension Trainer {
     // The prunable layers are the network's prunable weights, in the same order.
     let places = network.weights.indices.filter { network.weights[$0].parameter.isPrunable }
     let layers = dynamic?.network.layers ?? []
-    let parameters = self.parameters
     var sum = [Tensor?](repeating: nil, count: parameters.count)
     let last = scored.lastIndex { $0 != nil }
     for (task, loss) in scored.enumerated() {
       guard let loss else { continue }
-      let gradients = try loss.gradients(of: parameters, retainGraph: task != last)
+      // All processes grow the same weights.
+      let gradients = try wholeGradients(of: loss, retainGraph: task != last)
       try withoutGradients {
         for (index, layer) in layers.enumerated() where layer.owners.contains(task) {
           guard let gradient = gradients[places[index]] else { continue }

@@ -92,6 +92,17 @@ public final class TrainingRun {
   /// - Returns: the step to go on from, nil for the first one; and why a checkpoint was left alone.
   /// - Throws: ``ArtifactError`` when the checkpoint is of another run and that is to be told.
   public func begin(_ beginning: Beginning) throws -> (step: Int?, notice: String?) {
+    // What the first process finds, all do: each reads the checkpoint, and only the first looks for it.
+    guard trainer.group.isFirst else {
+      let step = trainer.group.fromFirst(0)
+      return (step > 0 ? try resume() : nil, nil)
+    }
+    let begun = try beginFirst(beginning)
+    _ = trainer.group.fromFirst(begun.step ?? 0)
+    return begun
+  }
+
+  private func beginFirst(_ beginning: Beginning) throws -> (step: Int?, notice: String?) {
     guard FileManager.default.fileExists(atPath: plan.checkpoint) else { return (nil, nil) }
     switch beginning {
     case .fresh:
@@ -163,11 +174,15 @@ public final class TrainingRun {
         try report(.step(step))
         if isDue(plan.validateEvery) { try validate(report) }
         let isDone = trainer.step == trainer.settings.steps
-        if isInterrupted() {
+        // A signal reaches the processes one after the other, and their clocks differ.
+        let events = trainer.group.sum([
+          isInterrupted() ? 1 : 0, trainer.group.isFirst && isCheckpointTime ? 1 : 0,
+        ])
+        if events[0] > 0 {
           try writeCheckpoint()
           return false
         }
-        if !isDone, isDue(plan.checkpointEvery) || isCheckpointTime {
+        if !isDone, isDue(plan.checkpointEvery) || events[1] > 0 {
           do {
             try writeCheckpoint()
           } catch let error as ArtifactError {
@@ -176,6 +191,7 @@ public final class TrainingRun {
           }
         }
       }
+      try trainer.checkAgreement()
       try write(model(), to: plan.output)
     } catch let error as TrainingError {
       let last = checkpointStep.map {
@@ -184,7 +200,7 @@ public final class TrainingRun {
       throw TrainingError(
         step: error.step, "\(error.reason); \(last ?? "there is no checkpoint to go back to")")
     }
-    unlink(plan.checkpoint)
+    if trainer.group.isFirst { unlink(plan.checkpoint) }
     return true
   }
 
@@ -223,18 +239,21 @@ public final class TrainingRun {
     return model
   }
 
-  private func write(_ model: Model, to path: String) throws {
+  /// Only the first process writes.
+  private func write(_ model: @autoclosure () throws -> Model, to path: String) throws {
+    guard trainer.group.isFirst else { return }
     try ModelFile.write(
-      path, model, parameters: trainer.network.weights.count, provenance: plan.provenance,
+      path, model(), parameters: trainer.network.weights.count, provenance: plan.provenance,
       trainer.parameter)
   }
 
   private func writeCheckpoint() throws {
+    try trainer.checkAgreement()
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let settings = String(decoding: try encoder.encode(plan.settings), as: UTF8.self)
-    let state = try trainer.state(settings: settings, bestLoss: bestLoss)
-    try write(model(state), to: plan.checkpoint)
+    try write(
+      model(trainer.state(settings: settings, bestLoss: bestLoss)), to: plan.checkpoint)
     checkpointStep = trainer.step
     lastCheckpoint = .now
   }

@@ -16,10 +16,12 @@ public struct TrainingSettings: Sendable {
   public var seed: UInt64
   /// Nil for masks that stay as they are.
   public var dynamic: DynamicSettings?
+  /// Whether batch-norm takes each process's images for themselves, and not the whole batch.
+  public var localBatchNorm: Bool
 
   public init(
     steps: Int, learningRate: Double, weightDecay: Double, decayEvery: Int?, decay: Double,
-    machine: Machine, seed: UInt64, dynamic: DynamicSettings? = nil
+    machine: Machine, seed: UInt64, dynamic: DynamicSettings? = nil, localBatchNorm: Bool = false
   ) {
     self.steps = steps
     self.learningRate = learningRate
@@ -29,6 +31,7 @@ public struct TrainingSettings: Sendable {
     self.machine = machine
     self.seed = seed
     self.dynamic = dynamic
+    self.localBatchNorm = localBatchNorm
   }
 
   /// Step decay; `step` counts from 0.

@@ -10,11 +10,12 @@ extension Trainer {
   /// counts for nothing.
   func validate() throws -> TrainingHistory.Validation {
     var sums = [Double](repeating: 0, count: tasks.names.count)
-    var counts = [Int](repeating: 0, count: tasks.names.count)
+    var counts = [Double](repeating: 0, count: tasks.names.count)
     let machine = settings.machine
     try withoutGradients {
       try BatchSource.batches(
-        of: source.dataset, split: .validation, batchSize: source.batchSize
+        of: source.dataset, split: .validation, batchSize: source.batchSize,
+        share: group.share(of:)
       ) { batch, _ in
         let tensors = try TensorBatch(batch, tasks: tasks, on: machine.device)
         let losses = try tasks.losses(
@@ -22,11 +23,11 @@ extension Trainer {
         for (task, loss) in losses.enumerated() {
           guard let loss else { continue }
           sums[task] += try loss.item() * Double(batch.count)
-          counts[task] += batch.count
+          counts[task] += Double(batch.count)
         }
       }
     }
-    let losses = zip(sums, counts).map { $1 > 0 ? $0 / Double($1) : 0 }
+    let losses = zip(group.sum(sums), group.sum(counts)).map { $1 > 0 ? $0 / $1 : 0 }
     return TrainingHistory.Validation(
       step: step, loss: tasks.weightedSum(losses), taskLosses: losses)
   }

@@ -3,6 +3,7 @@
 import ArgumentParser
 import Artifacts
 import CDeflate
+import Collectives
 import CommandLine
 import Datasets
 import Foundation
@@ -23,11 +24,15 @@ enum Work: String, ExpressibleByArgument, CaseIterable {
   case infer, score, train, update, merge, sparsity, load, augment, inflate
 }
 
-struct Bench: ParsableCommand {
+struct Bench: SharedCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Print the seconds of each of a number of steps at the published size.",
     usage: "bench score --tasks 5 --steps 3 --precision bfloat16",
+    discussion: """
+      Several processes (mpirun -n N bench ..., or srun) divide the batches of train and update, and \
+      take turns at those of score.
+      """,
     version: version)
 
   @Argument(
@@ -43,10 +48,12 @@ struct Bench: ParsableCommand {
   @Option(help: "Rows and columns of an image.") var size = 160
   @Option(help: "A data set to use (default: rendered scenes).") var data: String?
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var processes: ProcessOptions
   @OptionGroup var engine: EngineOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
+    let group = try processes.join("bench")
     let machine = try machine.prepare(common, "bench")
     let rendered = FileManager.default.temporaryDirectory.path + "/disparse-bench-\(getpid()).h5"
     defer { unlink(rendered) }
@@ -59,13 +66,15 @@ struct Bench: ParsableCommand {
     case .infer: try infer(network, masks, machine, timer)
     case .score, .train, .update:
       let source = try BatchSource(
-        dataset, batchSize: batchSize, order: .shuffled, augments: false, crop: nil, seed: 1)
+        dataset, batchSize: batchSize, order: .shuffled, augments: false, crop: nil, seed: 1,
+        places: work == .score ? nil : group.share(of: batchSize))
       if work == .score {
         _ = try scoreImportance(
           with: DenseEngine(network), tasks: TaskSet(dataset.tasks), on: source,
           settings: ScoringSettings(
-            criterion: .static, joint: false, batches: steps + 1, machine: machine, seed: 1)
-        ) { _ in timer.step() }
+            criterion: .static, joint: false, batches: (steps + 1) * group.size, machine: machine,
+            seed: 1)
+        ) { _ in timer.step(of: group.size) }
       } else {
         let schedule = DropSchedule(every: 1, until: steps + 2, dropRate: 0.5)
         let kind = try engine.engine.kind(

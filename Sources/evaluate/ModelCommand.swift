@@ -13,7 +13,7 @@ import Training
 extension Split: ExpressibleByArgument {}
 extension Upsampling: ExpressibleByArgument {}
 
-struct ModelCommand: ParsableCommand {
+struct ModelCommand: SharedCommand {
   static let configuration = CommandConfiguration(
     commandName: "model",
     abstract: "Measure one model; this is what evaluate does without a subcommand.",
@@ -25,6 +25,8 @@ struct ModelCommand: ParsableCommand {
       The time per image is measured at the end on at most four images at once, by the dense engine \
       and, where the model has masks and the network runs on the CPU in float32, by the sparse one. \
       Under SOURCE_DATE_EPOCH nothing is timed.
+
+      Several processes (mpirun -n N evaluate ..., or srun) share the images out.
 
       Besides the metrics the file holds what the page shows: samples, layers, how the model was \
       trained, and the commands behind its inputs, as far as these files still lie where they were \
@@ -42,6 +44,7 @@ struct ModelCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Measure the time per image, too.") var timing = true
   @Option(help: "Also write an HTML page.") var report: String?
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var processes: ProcessOptions
   @OptionGroup var engine: EngineOptions
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
@@ -59,7 +62,9 @@ struct ModelCommand: ParsableCommand {
   }
 
   func run() throws {
+    let group = try processes.join(toolName)
     func checkOutputs(against inputs: [String]) throws {
+      guard group.isFirst else { return }
       try OutputFile.check(output.output, .artifact(.metrics), inputs: inputs)
       if let report { try OutputFile.check(report, .page, inputs: inputs) }
     }
@@ -71,6 +76,7 @@ struct ModelCommand: ParsableCommand {
     var provenance = Provenance(createdBy: "\(toolName) \(version)", command: commandLine)
     try provenance.add(dataset.reader)
     try provenance.add(file.reader)
+    try group.check(provenance)
     let total = try dataset.info(split).count
     let progress = Progress("evaluate", total: total, quiet: common.quiet)
     var kind = EngineKind.dense
@@ -85,6 +91,7 @@ struct ModelCommand: ParsableCommand {
       },
       progress: { progress.update($0) })
     progress.finish()
+    guard group.isFirst else { return }
     metrics.lineage = Lineage.following(provenance.inputs)
     try MetricsFile.write(output.output, metrics, provenance: provenance)
     let comparison = try Comparison([try EvaluatedModel(opening: output.output)])

@@ -4,7 +4,7 @@ import ArgumentParser
 import CommandLine
 import Datasets
 
-struct CityscapesCommand: ParsableCommand {
+struct CityscapesCommand: SharedCommand {
   enum Layout: String, ExpressibleByArgument, CaseIterable { case official, adashare, mtan }
 
   static let configuration = CommandConfiguration(
@@ -46,7 +46,7 @@ struct CityscapesCommand: ParsableCommand {
 
   func run() throws {
     let options = ["cityscapes", "layout \(layout)", "classes \(classes)"]
-    try writeDataset(try reader(), options: options, foreign, common, output)
+    try writeDataset(reader(), options: options, foreign, common, output)
   }
 
   private func reader() throws -> any ForeignDataset {

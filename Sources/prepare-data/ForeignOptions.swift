@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Artifacts
+import Collectives
 import CommandLine
 import Datasets
 import Formatting
@@ -24,7 +25,7 @@ struct ForeignOptions: ParsableArguments {
   @Option(
     help: """
       Samples per file, about: for d.h5, writes the shards d-shard-000.h5, …, and as d.h5 a small \
-      file that shows them as one.
+      file that shows them as one. Several processes (mpirun, srun) write a part of them each.
       """)
   var shardSize: Int?
   @Option(help: "Write these shards only, as 0-18; the others elsewhere (default: all).")
@@ -48,11 +49,20 @@ struct ForeignOptions: ParsableArguments {
 
 /// Converts a foreign data set and says what came of it.
 ///
-/// - Parameter options: the command and what its options stand for, where that shapes the samples.
+/// - Parameters:
+///   - dataset: read as soon as errors reach all processes.
+///   - options: the command and what its options stand for, where that shapes the samples.
 func writeDataset(
-  _ dataset: any ForeignDataset, options: [String], _ foreign: ForeignOptions,
-  _ common: CommonOptions, _ output: OutputOptions
+  _ dataset: @autoclosure () throws -> any ForeignDataset, options: [String],
+  _ foreign: ForeignOptions, _ common: CommonOptions, _ output: OutputOptions
 ) throws {
+  // Nobody knows how long another one's shards take, so they wait for each other without end.
+  let group = try ProcessGroup.join(as: toolName, timeout: .seconds(1_000_000_000))
+  if group.size > 1, foreign.shardSize == nil {
+    throw OptionError(
+      "--shard-size", "\(group.size) processes need it, since each writes shards of its own")
+  }
+  let dataset = try dataset()
   common.warnOfThreads(toolName)
   try OutputFile.check(output.output, .artifact(.dataset), inputs: dataset.tables)
   let settings = ConversionSettings(threads: common.threadCount, maxBad: foreign.maxBad)
@@ -67,12 +77,13 @@ func writeDataset(
       progress = bar
       bar.update(done, "\(bar.perSecond(done)) images/s")
     case .bad(let sample, let reason):
-      common.warn(toolName, "left out \(sample): \(reason)")
+      let line = "left out \(sample): \(reason)"
+      if group.isFirst { common.warn(toolName, line) } else { group.tell("warning: " + line) }
     }
   }
   let path = output.output
   var shardCount = 0
-  let result: Conversion
+  var result: Conversion
   if let shardSize = foreign.shardSize {
     // Where the files lie and who works on what make no difference to the samples; of tables it is
     // the content that does.
@@ -85,9 +96,24 @@ func writeDataset(
         "--shards \(chosen.lowerBound)-\(chosen.upperBound - 1)",
         "there are only \(plan.count) shards of about \(shardSize) samples")
     }
-    result = try convert(
-      dataset, to: path, shards: plan, chosen: chosen, keepsDone: foreign.resume,
-      settings: settings, provenance: provenance, report: report)
+    let mine = group.share(of: chosen.count)
+    func convertShards(_ numbers: Range<Int>, writesMaster: Bool) throws -> Conversion {
+      try convert(
+        dataset, to: path, shards: plan, chosen: numbers, keepsDone: foreign.resume,
+        writesMaster: writesMaster, settings: settings, provenance: provenance, report: report)
+    }
+    result = try convertShards(
+      chosen.lowerBound + mine.lowerBound..<chosen.lowerBound + mine.upperBound,
+      writesMaster: group.size == 1)
+    if group.size > 1 {
+      result.sum(over: group.sum)
+      guard result.bad <= foreign.maxBad else {
+        throw OptionError("--max-bad \(foreign.maxBad)", "\(result.bad) samples are broken")
+      }
+      // All shards are there now.
+      guard group.isFirst else { return }
+      result.missingShards = try convertShards(0..<0, writesMaster: true).missingShards
+    }
   } else {
     result = try convert(
       dataset, to: path, settings: settings, provenance: provenance, report: report)

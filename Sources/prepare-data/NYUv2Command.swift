@@ -4,7 +4,7 @@ import ArgumentParser
 import CommandLine
 import Datasets
 
-struct NYUv2Command: ParsableCommand {
+struct NYUv2Command: SharedCommand {
   enum Layout: String, ExpressibleByArgument, CaseIterable { case adashare, official, mtan }
   enum Normals: String, ExpressibleByArgument, CaseIterable { case centred, raw }
 

@@ -4,7 +4,7 @@ import ArgumentParser
 import CommandLine
 import Datasets
 
-struct TaskonomyCommand: ParsableCommand {
+struct TaskonomyCommand: SharedCommand {
   enum Uncertain: String, ExpressibleByArgument, CaseIterable { case none, background }
 
   static let configuration = CommandConfiguration(
@@ -42,6 +42,12 @@ struct TaskonomyCommand: ParsableCommand {
   }
 
   func run() throws {
+    let tasks = try taskList(tasks, of: TaskonomyTask.self).map(\.rawValue)
+    let options = ["taskonomy", "tasks \(tasks)", "uncertain \(uncertain)"]
+    try writeDataset(reader(), options: options, foreign, common, output)
+  }
+
+  private func reader() throws -> any ForeignDataset {
     let reader = try TaskonomyDataset(
       try InputFolder(input), splitFile: split,
       tasks: try taskList(tasks), size: size,
@@ -52,8 +58,6 @@ struct TaskonomyCommand: ParsableCommand {
       let buildings = missing.count == 1 ? "1 building" : "\(missing.count) buildings"
       common.warn(toolName, "\(input): \(buildings) of the split not there: \(named)")
     }
-    let tasks = try taskList(tasks, of: TaskonomyTask.self).map(\.rawValue)
-    let options = ["taskonomy", "tasks \(tasks)", "uncertain \(uncertain)"]
-    try writeDataset(reader, options: options, foreign, common, output)
+    return reader
   }
 }

@@ -24,7 +24,7 @@ enum Reinitialization: String, ExpressibleByArgument, CaseIterable {
   case xavier
 }
 
-struct ScoreImportance: ParsableCommand {
+struct ScoreImportance: SharedCommand {
   static let configuration = CommandConfiguration(
     commandName: toolName,
     abstract: "Score every weight of a multi-task network for each task alone.",
@@ -36,6 +36,8 @@ struct ScoreImportance: ParsableCommand {
       Each batch runs through the network once; then every task's own loss is differentiated \
       alone. Without --model, the network is built with initial weights drawn from --seed; \
       sparse-train draws the same ones again.
+
+      Several processes (mpirun -n N score-importance ..., or srun) take turns at the batches.
       """,
     version: version)
 
@@ -55,6 +57,7 @@ struct ScoreImportance: ParsableCommand {
   @Option(help: "Batches to sum over.") var batches = 50
   @OptionGroup var batch: BatchOptions
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var processes: ProcessOptions
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
 
@@ -68,11 +71,15 @@ struct ScoreImportance: ParsableCommand {
   }
 
   func run() throws {
-    try OutputFile.check(
-      output.output, .artifact(.scores), inputs: [data, model].compactMap { $0 })
+    let group = try processes.join(toolName)
+    func checkOutput(against inputs: [String]) throws {
+      guard group.isFirst else { return }
+      try OutputFile.check(output.output, .artifact(.scores), inputs: inputs)
+    }
+    try checkOutput(against: [data, model].compactMap { $0 })
     let machine = try machine.prepare(common, toolName)
     let dataset = try data.map(DatasetFile.init(opening:))
-    try OutputFile.check(output.output, .artifact(.scores), inputs: dataset?.shards ?? [])
+    try checkOutput(against: dataset?.shards ?? [])
     var provenance = Provenance(
       createdBy: "\(toolName) \(version)", command: commandLine, seed: common.seed)
     if let dataset { try provenance.add(dataset.reader) }
@@ -80,6 +87,7 @@ struct ScoreImportance: ParsableCommand {
     if let dataset {
       try start.network.architecture.check(fits: dataset, network: model ?? "the network")
     }
+    try group.check(provenance)
     // The files name the weights that will be trained, not a copy that was only scored.
     if reinitialize == .xavier { try start.network.reinitializeXavier(seed: common.seed) }
 
@@ -87,13 +95,12 @@ struct ScoreImportance: ParsableCommand {
     let settings = ScoringSettings(
       criterion: criterion, joint: joint, batches: usesData ? batches : 0, machine: machine,
       seed: common.seed)
-    let writer = try ScoresWriter(
-      output.output,
-      ScoresHeader(
-        criterion: criterion.rawValue, joint: joint, batches: settings.batches,
-        batchSize: batch.batchSize, architecture: start.architecture,
-        modelDigest: start.modelDigest, seed: common.seed),
-      provenance: provenance)
+    let header = ScoresHeader(
+      criterion: criterion.rawValue, joint: joint, batches: settings.batches,
+      batchSize: batch.batchSize, architecture: start.architecture,
+      modelDigest: start.modelDigest, seed: common.seed)
+    let writer =
+      group.isFirst ? try ScoresWriter(output.output, header, provenance: provenance) : nil
     let progress = Progress("score", total: settings.batches, quiet: common.quiet)
     let scores: [TaskScores]
     if usesData, let dataset {
@@ -107,6 +114,7 @@ struct ScoreImportance: ParsableCommand {
       scores = try scoreImportance(of: start.network, settings: settings)
     }
     progress.finish()
+    guard let writer else { return }
     for task in scores { try writer.write(task: task.task, loss: task.loss, task.scores) }
     try writer.finish()
     common.say(summary(scores, batches: settings.batches, seconds: progress.seconds))

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Artifacts
+import Collectives
 import CommandLine
 import Datasets
 import Formatting
@@ -26,7 +27,7 @@ enum Mode: String, ExpressibleByArgument, CaseIterable {
   case dynamic
 }
 
-struct SparseTrain: ParsableCommand {
+struct SparseTrain: SharedCommand {
   static let configuration = CommandConfiguration(
     commandName: toolName,
     abstract: "Train a multi-task network: dense, with fixed masks, or with masks that change.",
@@ -47,6 +48,9 @@ struct SparseTrain: ParsableCommand {
       SIGINT, SIGTERM and SIGHUP finish the step and write a checkpoint beside the output \
       (model-checkpoint.h5); --resume goes on from there as if training had never stopped. A run that \
       finds a checkpoint wants to be told what to do with it: --resume or --fresh.
+
+      Several processes (mpirun -n N sparse-train ..., or srun) divide every batch among them, and \
+      train as one process does, but for rounding.
       """,
     version: version)
 
@@ -70,6 +74,9 @@ struct SparseTrain: ParsableCommand {
   @OptionGroup(title: "Checkpoints and logs") var keeping: RunOptions
   @OptionGroup var batch: BatchOptions
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var processes: ProcessOptions
+  @Flag(help: "Of several processes: batch-norm over each one's images instead of the whole batch.")
+  var localBatchNorm = false
   @OptionGroup var engine: EngineOptions
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
@@ -105,18 +112,19 @@ struct SparseTrain: ParsableCommand {
   }
 
   func run() throws {
-    try checkFiles()
+    let group = try processes.join(toolName)
+    if group.isFirst { try checkFiles() }
     // From here on no other run writes these files.
-    let claim = try PartialFile(output.output)
-    defer { claim.giveUp() }
+    let claim = group.isFirst ? try PartialFile(output.output) : nil
+    defer { claim?.giveUp() }
     let anyMachine = try machine.prepare(common, toolName)
     let dataset = try DatasetFile(opening: data)
-    try checkOutputs(against: dataset.shards)
+    if group.isFirst { try checkOutputs(against: dataset.shards) }
     // Resuming changes nothing in the result, so it is no part of its record.
     var provenance = Provenance(
       createdBy: "\(toolName) \(version)",
       command: recordedCommandLine(
-        without: ["--resume", "--fresh"], options: ["--checkpoint-minutes"]),
+        without: ["--resume", "--fresh"], options: ["--checkpoint-minutes", "--process-timeout"]),
       seed: common.seed)
     try provenance.add(dataset.reader)
     if keeping.validateEvery != nil { _ = try dataset.info(.validation) }
@@ -126,7 +134,8 @@ struct SparseTrain: ParsableCommand {
       fits: dataset, network: masks ?? model ?? "the network")
     let (startingMasks, layers) = try startingMasks(start, masksFile, &provenance)
 
-    let source = try batch.source(of: dataset, seed: common.seed)
+    try group.check(provenance)
+    let source = try batch.source(of: dataset, seed: common.seed, dividedAmong: group)
     let kind = try engine.engine.kind(
       for: start.network.graph, masks: startingMasks,
       image: Extent(source.size.height, source.size.width), on: anyMachine)
@@ -136,7 +145,8 @@ struct SparseTrain: ParsableCommand {
       settings: TrainingSettings(
         steps: steps, learningRate: learningRate, weightDecay: weightDecay, decayEvery: decayEvery,
         decay: decay, machine: machine, seed: common.seed,
-        dynamic: mode == .dynamic ? dynamic.settings(steps: steps) : nil))
+        dynamic: mode == .dynamic ? dynamic.settings(steps: steps) : nil,
+        localBatchNorm: localBatchNorm))
     let training = TrainingRun(
       trainer,
       RunPlan(
@@ -151,7 +161,7 @@ struct SparseTrain: ParsableCommand {
     if engine.plan { writeLine(trainer.engine.planTable) }
     let log = try TrainingLog(
       first: first ?? 0, steps: steps, batchSize: batch.batchSize, trainer.engineKind, keeping,
-      quiet: common.quiet)
+      group, quiet: common.quiet)
     let isDone = try Interruption.deferring {
       try training.run(until: { Interruption.signal != nil }) { log.tell($0) }
     }
@@ -161,7 +171,8 @@ struct SparseTrain: ParsableCommand {
       common.warn(
         toolName,
         "interrupted after step \(trainer.step); --resume goes on from \(training.plan.checkpoint)")
-      throw ExitCode(128 + (Interruption.signal ?? 0))
+      // The signal may have reached other processes alone.
+      throw ExitCode(128 + (Interruption.signal ?? SIGTERM))
     }
     if let table = lossTable(trainer.history) { common.say(table) }
     common.say(summary(trainer, log))
@@ -195,6 +206,7 @@ struct SparseTrain: ParsableCommand {
       "order": batch.order.rawValue, "augment": "\(batch.augment)",
       "mode": mode?.rawValue ?? "default",
     ]
+    if localBatchNorm { settings["local-batch-norm"] = "true" }
     settings["crop"] = batch.crop.map { "\($0)" }
     settings["dropout"] = batch.dropout.map { "\($0)" }
     settings["validate-every"] = keeping.validateEvery.map(String.init)

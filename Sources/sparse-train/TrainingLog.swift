@@ -1,5 +1,6 @@
 // What sparse-train tells as it goes: on the terminal, and to TensorBoard.
 
+import Collectives
 import CommandLine
 import Formatting
 import Networks
@@ -10,21 +11,27 @@ final class TrainingLog {
   private let events: EventLog?
   private let batchSize: Int
   private let first: Int
+  private let group: ProcessGroup
   private let logEvery: Int?
   private var last: Int
+  /// What this process had given into sums before the last step, and after it.
+  private var bytes = (before: 0, after: 0)
   private var eventsFail = false
 
   /// - Parameter first: steps done before.
   init(
-    first: Int, steps: Int, batchSize: Int, _ engine: EngineKind, _ options: RunOptions, quiet: Bool
+    first: Int, steps: Int, batchSize: Int, _ engine: EngineKind, _ options: RunOptions,
+    _ group: ProcessGroup, quiet: Bool
   ) throws {
     self.first = first
+    self.group = group
     self.batchSize = batchSize
     logEvery = options.logEvery
     last = first
     progress = Progress(
       "train (\(engine.rawValue) engine)", total: steps, startingAt: first, quiet: quiet)
-    events = try options.tensorboard.map { try EventLog(folder: $0, firstStep: first + 1) }
+    let folder = group.isFirst ? options.tensorboard : nil
+    events = try folder.map { try EventLog(folder: $0, firstStep: first + 1) }
   }
 
   var seconds: Double { progress.seconds }
@@ -34,6 +41,7 @@ final class TrainingLog {
     switch event {
     case .step(let step):
       last = step.step
+      bytes = (bytes.after, group.bytes)
       if let logEvery {
         if step.step % logEvery == 0 { progress.line(step.step, describe(step)) }
       } else {
@@ -78,6 +86,11 @@ final class TrainingLog {
   private func describe(_ step: TrainingStep) -> String {
     let tasks = step.taskLosses.map { "\($0.task) \(Format.number($0.loss))" }
     return "loss \(Format.number(step.loss)) (\(tasks.joined(separator: ", ")))  "
-      + "\(Format.fixed(imagesPerSecond, 1)) images/s"
+      + "\(Format.fixed(imagesPerSecond, 1)) images/s\(exchanged)"
+  }
+  /// What this process, like each of several, has given into sums in the last step.
+  private var exchanged: String {
+    guard group.size > 1 else { return "" }
+    return ", \(Format.fixed(Double(bytes.after - bytes.before) / 1e6, 3)) MB exchanged"
   }
 }

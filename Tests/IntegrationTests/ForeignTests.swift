@@ -5,29 +5,29 @@ import HDF5
 import TestSupport
 import Testing
 
+/// Cities of 2×3 pixels in the mtan layout, which is all .npy files.
+func foreignInputs(train: Int = 7, validation: Int = 3) throws -> Folder {
+  let folder = try Folder()
+  for (split, count) in [("train", train), ("val", validation)] {
+    for kind in ["image", "label", "depth"] { try folder.makeFolder("in/\(split)/\(kind)") }
+    for number in 0..<count {
+      func write(_ kind: String, _ shape: String, _ values: [Float]) throws {
+        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(shape)), }\n"
+        let bytes =
+          [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + header.utf8
+          + values.withUnsafeBytes { Array($0) }
+        try folder.write(Data(bytes), to: "in/\(split)/\(kind)/\(number).npy")
+      }
+      try write("image", "2, 3, 3", (0..<18).map { Float($0 + number) / 255 })
+      try write("label", "2, 3", [Float](repeating: Float(number), count: 6))
+      try write("depth", "2, 3", [Float](repeating: Float(number + 1), count: 6))
+    }
+  }
+  return folder
+}
+
 @Suite(.serialized) struct ForeignTests {
   private static let tool = "nyuv2 --input in --layout mtan --tasks seg,depth --threads 2"
-
-  /// Cities of 2×3 pixels in the mtan layout, which is all .npy files.
-  private func inputs(train: Int = 7, validation: Int = 3) throws -> Folder {
-    let folder = try Folder()
-    for (split, count) in [("train", train), ("val", validation)] {
-      for kind in ["image", "label", "depth"] { try folder.makeFolder("in/\(split)/\(kind)") }
-      for number in 0..<count {
-        func write(_ kind: String, _ shape: String, _ values: [Float]) throws {
-          let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(shape)), }\n"
-          let bytes =
-            [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + header.utf8
-            + values.withUnsafeBytes { Array($0) }
-          try folder.write(Data(bytes), to: "in/\(split)/\(kind)/\(number).npy")
-        }
-        try write("image", "2, 3, 3", (0..<18).map { Float($0 + number) / 255 })
-        try write("label", "2, 3", [Float](repeating: Float(number), count: 6))
-        try write("depth", "2, 3", [Float](repeating: Float(number + 1), count: 6))
-      }
-    }
-    return folder
-  }
 
   /// What was said, without the speed.
   private func said(_ outcome: Outcome) -> String {
@@ -36,7 +36,7 @@ import Testing
 
   @Test("One file")
   func oneFile() throws {
-    let folder = try inputs()
+    let folder = try foreignInputs()
     #expect(
       said(try folder.succeed(.prepareData, Self.tool + " -o d.h5"))
         == "d.h5: /train 7, /validation 3 images of 2×3, seg,depth\n")
@@ -48,7 +48,7 @@ import Testing
 
   @Test("Shards, in two parts, and again")
   func shards() throws {
-    let folder = try inputs()
+    let folder = try foreignInputs()
     let tool = Self.tool + " --shard-size 4 -o d.h5"
     #expect(
       said(try folder.succeed(.prepareData, tool + " --shards 0-1"))
@@ -79,7 +79,7 @@ import Testing
 
   @Test("The same shards from another folder, with other threads")
   func elsewhere() throws {
-    let folder = try inputs()
+    let folder = try foreignInputs()
     let tool = " --layout mtan --tasks seg,depth --shard-size 4 --resume -o d.h5"
     try folder.succeed(.prepareData, "nyuv2 --input in" + tool + " --shards 0 --threads 1")
     #expect(
@@ -92,7 +92,7 @@ import Testing
 
   @Test("Options written in another way, or out, are the same options")
   func spelling() throws {
-    let folder = try inputs()
+    let folder = try foreignInputs()
     let tool = "nyuv2 --input in --resume -o d.h5 "
     try folder.succeed(.prepareData, tool + "--layout mtan --tasks seg,depth --shard-size 4")
     #expect(
@@ -109,7 +109,7 @@ import Testing
 
   @Test("HDF5 takes names of shards for formats")
   func percent() throws {
-    let folder = try inputs()
+    let folder = try foreignInputs()
     try folder.succeed(.prepareData, Self.tool + " --shard-size 4 -o 50%b.h5")
     try folder.succeed(.prepareData, "check --verify 50%b.h5")
     #expect(
@@ -119,7 +119,7 @@ import Testing
 
   @Test("Broken samples are named, counted and left out")
   func broken() throws {
-    let folder = try inputs()
+    let folder = try foreignInputs()
     try FileManager.default.removeItem(atPath: folder.path("in/train/depth/2.npy"))
     try folder.write("hello", to: "in/val/label/0.npy")
     let failed = try folder.run(.prepareData, Self.tool + " --max-bad 1 -o d.h5")
@@ -155,7 +155,7 @@ import Testing
       ),
     ])
   func wrong(_ options: String, _ status: Int32, _ says: String) throws {
-    let outcome = try inputs().run(.prepareData, Self.tool + " -o d.h5 " + options)
+    let outcome = try foreignInputs().run(.prepareData, Self.tool + " -o d.h5 " + options)
     #expect(outcome.status == status)
     #expect(outcome.stderr.contains(says))
   }

@@ -19,6 +19,19 @@ import Torch
     RandomStream(seed: seed, .dropoutInTraining)
   }
 
+  @Test("A part of a batch loses what it loses in the whole, in every layout")
+  func parts() throws {
+    let whole: [Float] = try Tensor.full(1, shape: [5, 3, 4, 7])
+      .droppedOut(0.4, using: stream(6)).array()
+    let part = try Tensor.full(1, shape: [2, 3, 4, 7])
+    let results = [
+      try part.droppedOut(0.4, using: stream(6), firstImage: 3),
+      try part.channelsLast().droppedOut(0.4, using: stream(6), firstImage: 3),
+      try part.planesDroppedOut(0.4, using: stream(6), firstImage: 3),
+    ]
+    for result in results { #expect(try result.array() == Array(whole[3 * 84..<5 * 84])) }
+  }
+
   @Test func everyLayerHasAStreamOfItsOwn() throws {
     let ones = try Tensor.full(1, shape: [100, 100])
     let streams = DropoutStreams(stream(3))

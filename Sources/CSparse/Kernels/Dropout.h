@@ -19,7 +19,7 @@ static void drop(const CSDropout &dropout, const float *input, float *output, in
   for (int64_t i = 0; i < dropout.batch * LANES; i++) {
     const int64_t image = i % dropout.batch, pixel = i / dropout.batch;
     counters[size_t(i)] =
-        step * uint64_t(image * dropout.channels * dropout.pixels + pixel + 1);
+        step * uint64_t((dropout.first_image + image) * dropout.channels * dropout.pixels + pixel + 1);
   }
   for (int64_t channel = first; channel < last; channel++) {
     const float *from = input + channel * plane;

@@ -56,14 +56,18 @@ static void normalize(const Affine &affine, const float *input, const float *res
   }
 }
 
+static void batch_norm_statistics(const CSBatchNorm *norm, int64_t first, int64_t last) {
+  for (int64_t channel = first; channel < last; channel++)
+    moments(norm->input + channel * norm->plane, norm->plane, norm->mean[channel],
+            norm->variance[channel]);
+}
+
 static void batch_norm(const CSBatchNorm *norm, float *output, int64_t first, int64_t last) {
   const bool has_residual = norm->residual != nullptr;
   const auto body = has_residual ? (norm->rectify ? normalize<true, true> : normalize<true, false>)
                                  : (norm->rectify ? normalize<false, true> : normalize<false, false>);
   for (int64_t channel = first; channel < last; channel++) {
     const int64_t start = channel * norm->plane;
-    if (norm->training)
-      moments(norm->input + start, norm->plane, norm->mean[channel], norm->variance[channel]);
     body(Affine(*norm, channel), norm->input + start,
          has_residual ? norm->residual + start : nullptr, output + start, norm->plane);
   }
@@ -87,14 +91,13 @@ INLINE WideVector passed_gradient(const Affine &affine, const float *output, con
 // input gradient = scale * (g - sum(g) / m - normal * sum(g * normal) / m) in training, where the
 // statistics depend on the input, and scale * g else.
 template <Passed passed>
-static void batch_norm_gradient_of(const CSBatchNorm &norm, const CSBatchNormGradient &gradient,
-                                   int64_t channel) {
+static void batch_norm_gradient_sums_of(const CSBatchNorm &norm,
+                                        const CSBatchNormGradient &gradient, int64_t channel) {
   const int64_t count = norm.plane, start = channel * count;
   const Affine affine(norm, channel);
   const float *input = norm.input + start;
   const float *output = passed == by_output ? gradient.output + start : nullptr;
   const float *output_gradient = gradient.output_gradient + start;
-  float *input_gradient = gradient.input_gradient + start;
   float *residual_gradient =
       passed == by_output ? gradient.residual_gradient + start : nullptr;
 
@@ -117,12 +120,28 @@ static void batch_norm_gradient_of(const CSBatchNorm &norm, const CSBatchNormGra
   product_sum -= (norm.mean[channel] - double(affine.mean)) * sum;
   gradient.bias_gradient[channel] = float(sum);
   gradient.weight_gradient[channel] = float(product_sum * affine.inverse_deviation);
+  gradient.sum[channel] = sum;
+  gradient.product_sum[channel] = product_sum;
+}
+
+template <Passed passed>
+static void batch_norm_gradient_of(const CSBatchNorm &norm, const CSBatchNormGradient &gradient,
+                                   int64_t channel) {
+  const int64_t count = norm.plane, start = channel * count;
+  const Affine affine(norm, channel);
+  const float *input = norm.input + start;
+  const float *output = passed == by_output ? gradient.output + start : nullptr;
+  const float *output_gradient = gradient.output_gradient + start;
+  const float *residual_gradient =
+      passed == by_output ? gradient.residual_gradient + start : nullptr;
+  float *input_gradient = gradient.input_gradient + start;
 
   float slope = 0, constant = 0;
   if (norm.training) {
-    const double inverse = affine.inverse_deviation;
-    slope = float(-double(affine.scale) * product_sum * inverse * inverse / double(count));
-    constant = float(-double(affine.scale) * sum / double(count));
+    const double inverse = affine.inverse_deviation, values = double(norm.count);
+    slope = float(-double(affine.scale) * gradient.product_sum[channel] * inverse * inverse /
+                  values);
+    constant = float(-double(affine.scale) * gradient.sum[channel] / values);
   }
   for (int64_t i = 0; i < count; i += wide) {
     const WideVector value = load_up_to<WideVector>(input + i, count - i);
@@ -135,6 +154,14 @@ static void batch_norm_gradient_of(const CSBatchNorm &norm, const CSBatchNormGra
   }
 }
 
+static void batch_norm_gradient_sums(const CSBatchNorm *norm, const CSBatchNormGradient *gradient,
+                                     int64_t first, int64_t last) {
+  const auto body = !norm->rectify               ? batch_norm_gradient_sums_of<all_values>
+                    : norm->residual != nullptr ? batch_norm_gradient_sums_of<by_output>
+                                                : batch_norm_gradient_sums_of<by_input>;
+  for (int64_t channel = first; channel < last; channel++) body(*norm, *gradient, channel);
+}
+
 static void batch_norm_gradient(const CSBatchNorm *norm, const CSBatchNormGradient *gradient,
                                 int64_t first, int64_t last) {
   const auto body = !norm->rectify               ? batch_norm_gradient_of<all_values>
@@ -143,4 +170,5 @@ static void batch_norm_gradient(const CSBatchNorm *norm, const CSBatchNormGradie
   for (int64_t channel = first; channel < last; channel++) body(*norm, *gradient, channel);
 }
 
-const NormalizationKernels normalization_kernels = {batch_norm, batch_norm_gradient};
+const NormalizationKernels normalization_kernels = {batch_norm_statistics, batch_norm,
+                                                    batch_norm_gradient_sums, batch_norm_gradient};

@@ -96,20 +96,23 @@ void cs_convolution_collect(const CSConvolution *convolution, const float *sums,
 // output = rectified((input - mean) / sqrt(variance + epsilon) * weight + bias + residual).
 typedef struct {
   int64_t plane;  // values per channel, H * W * N
-  bool training;  // statistics of the batch, not given ones
+  int64_t count;  // values per channel behind the statistics: more than `plane` of a divided batch
+  bool training;  // whether the statistics are the batch's own, and their gradient counts
   bool rectify;   // whether negative results become 0
   double epsilon;
   const float *input;
   const float *weight;    // per channel; NULL stands for 1
   const float *bias;      // per channel; NULL stands for 0
   const float *residual;  // like the input; NULL stands for 0
-  double *mean;           // per channel: written in training, else read
-  double *variance;       // per channel, biased: written in training, else read
+  double *mean;           // per channel
+  double *variance;       // per channel, biased
 } CSBatchNorm;
 
+// Writes the input's mean and variance; and the output by those that are there.
+void cs_batch_norm_statistics(const CSBatchNorm *norm, int64_t first, int64_t last);
 void cs_batch_norm(const CSBatchNorm *norm, float *output, int64_t first, int64_t last);
 
-// `norm` is that of the forward pass, with the statistics that it wrote.
+// `norm` is that of the forward pass, with its statistics.
 typedef struct {
   const float *output;           // of the forward pass; read where a residual was rectified
   const float *output_gradient;
@@ -117,8 +120,14 @@ typedef struct {
   float *residual_gradient;      // written where a residual was rectified, else not looked at
   float *weight_gradient;        // per channel
   float *bias_gradient;          // per channel
+  double *sum;                   // per channel: of the gradient before the rectifier,
+  double *product_sum;           // and of its products with the input less its mean
 } CSBatchNormGradient;
 
+// Writes all but the input's gradient; and that by the sums, which in training are those over all
+// values that the statistics are of.
+void cs_batch_norm_gradient_sums(const CSBatchNorm *norm, const CSBatchNormGradient *gradient,
+                                 int64_t first, int64_t last);
 void cs_batch_norm_gradient(const CSBatchNorm *norm, const CSBatchNormGradient *gradient,
                             int64_t first, int64_t last);
 
@@ -153,6 +162,7 @@ void cs_global_mean_gradient(int64_t batch, int64_t pixels, const float *output_
 // dropped where the number is below `dropped`, a share of 2^32; others are multiplied by `scale`.
 typedef struct {
   int64_t batch, channels, pixels;
+  int64_t first_image;  // the place of image 0 in that order
   uint64_t stream, dropped;
   float scale;
   bool rectify;  // negative values become 0 before

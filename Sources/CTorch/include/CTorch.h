@@ -81,6 +81,10 @@ CError ct_pad(CTensor **out, const CTensor *tensor, CPair before, CPair after, C
 // with zeros between, channels last where there are four dimensions.
 CError ct_gather_kept(CTensor **out, const CTensor *tensor, const CTensor *mask);
 CError ct_scatter_kept(CTensor **out, const CTensor *kept, const CTensor *mask);
+// A float32 tensor's values to memory, in the order in which `like`, of its shape, lies in memory; and
+// from there a tensor like it.
+CError ct_pack(float *memory, const CTensor *tensor, const CTensor *like);
+CError ct_unpack(CTensor **out, const float *memory, const CTensor *like);
 
 // Arithmetic, with broadcasting.
 CError ct_add(CTensor **out, const CTensor *a, const CTensor *b);
@@ -128,6 +132,10 @@ CError ct_sparse_convolve_finished(CTensor **out, const CTensor *input, const CT
 CError ct_batch_norm(CTensor **out, const CTensor *input, const CTensor *weight,
                      const CTensor *bias, CTensor *running_mean, CTensor *running_var,
                      bool training, double momentum, double epsilon);
+// Has batch-norm take its statistics in training of batches that are divided among processes: `sum`
+// adds values up over the processes, in place. Every process calls it in the same order, since each
+// runs the same network. NULL, as at first: every batch is whole.
+void ct_divide_batches(void (*sum)(double *values, int64_t count));
 CError ct_group_norm(CTensor **out, const CTensor *input, int64_t groups, const CTensor *weight,
                      const CTensor *bias, double epsilon);
 CError ct_normalize(CTensor **out, const CTensor *input, int64_t dimension);
@@ -143,7 +151,9 @@ CError ct_hard_sigmoid(CTensor **out, const CTensor *input, double alpha, double
 CError ct_tanh(CTensor **out, const CTensor *input);
 CError ct_gelu(CTensor **out, const CTensor *input, bool approximate);
 CError ct_softmax(CTensor **out, const CTensor *input, int64_t dimension);
-CError ct_dropout(CTensor **out, const CTensor *input, double probability, uint64_t stream);
+// `first_image` is the place of the input's first image in the batch that the numbers are drawn for.
+CError ct_dropout(CTensor **out, const CTensor *input, double probability, uint64_t stream,
+                  int64_t first_image);
 
 // Pooling.
 CError ct_max_pool2d(CTensor **out, const CTensor *input, CPair kernel, CPair stride, CPair padding,
@@ -172,7 +182,7 @@ CError ct_planes_average_pool2d(CTensor **out, const CTensor *input, CPair kerne
                                 CPair padding, bool ceil_mode, bool counts_padding);
 CError ct_planes_global_mean(CTensor **out, const CTensor *input);
 CError ct_planes_dropout(CTensor **out, const CTensor *input, bool rectify, double probability,
-                         uint64_t stream);
+                         uint64_t stream, int64_t first_image);
 CError ct_planes_upsample_nearest(CTensor **out, const CTensor *input, CPair size,
                                   const double *scales);
 CError ct_planes_upsample_bilinear(CTensor **out, const CTensor *input, CPair size,
@@ -187,8 +197,11 @@ CError ct_cross_entropy(CTensor **out, const CTensor *logits, const CTensor *tar
 CError ct_set_requires_grad(CTensor *tensor, bool value);
 CError ct_detach(CTensor **out, const CTensor *tensor);
 // Gradients of a scalar in the inputs' order; an input that the scalar does not depend on gets NULL.
+// `ready`, which may be NULL, is called with each that there is as soon as it is known, in an order that
+// follows from the graph; it owns the tensor that it gets.
 CError ct_gradients(CTensor **out, const CTensor *scalar, CTensor *const *inputs, int count,
-                    bool retain_graph);
+                    bool retain_graph,
+                    void (*ready)(int index, CTensor *gradient, void *context), void *context);
 bool ct_set_grad_enabled(bool enabled);  // of this thread; returns what it was
 bool ct_grad_enabled(void);
 // Arithmetic of this thread: autocast to bfloat16 where that is safe, or float32. The outermost
