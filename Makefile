@@ -45,6 +45,12 @@ ifneq ($(MODEL),)
   $(call without,-f,$(MODEL),MODEL=$(MODEL): no such file; $(call usage,MODEL=/path/to/model.h5))
 endif
 
+ifneq ($(filter $(TABLES),$(NEEDS_DATA)),)
+  ifeq ($(filter-out dense,$(or $(METHODS),$(METHOD),any)),)
+    $(error the dense network is on every page; name a method to put beside it)
+  endif
+endif
+
 # --- One network ------------------------------------------------------------------------------------
 
 # A make below takes paths as they were typed here.

@@ -53,6 +53,7 @@ data  = --data $(call quoted,$(DATA))
 stamp = stat -L -c '%s %.Y %n' -- $(call quoted,$(1))
 ifneq ($(PREPARED),)
 override DATA := $(PREPARED)
+$(PREPARED): command = prepare-data $(PREPARE)
 endif
 
 $(S)/.data: $(PREPARED) FORCE
@@ -70,8 +71,6 @@ model:   $(RESULT)
 metrics: $(METRICS)
 dataset dense shared scores masks model metrics:
 	@:
-
-$(PREPARED): command = prepare-data $(PREPARE)
 
 $(INITIAL): $(S)/.data $(if $(MODEL),$(S)/.model)
 $(INITIAL): command = sparse-train $(data) $(if $(MODEL),--model $(call quoted,$(MODEL)),$(NETWORK)) \
@@ -94,7 +93,7 @@ $(RESULT): $(S)/.data $(START) $(if $(CRITERION),$(MASKS))
 $(RESULT): command = $(call train,$(SPARSE_STEPS),--model $(START) $(if \
   $(CRITERION),--masks $(MASKS)) $(SPARSE_TRAIN))
 
-measure  = evaluate $(data) --model $(1) $(EVALUATE)
+measure = evaluate $(data) --model $(1) $(EVALUATE)
 
 $(call measured,$(DENSE)): $(S)/.data $(DENSE)
 $(call measured,$(DENSE)): command = $(call measure,$(DENSE))

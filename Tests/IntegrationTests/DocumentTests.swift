@@ -67,11 +67,15 @@ private func results() throws -> Folder {
 }
 
 /// Runs a program that finds our tools in the PATH and Python's packages where libtorch lies.
-private func runs(_ program: String, _ arguments: [String], in folder: String) throws -> Outcome {
+///
+/// - Parameter place: in the folder.
+private func runs(
+  _ program: String, _ arguments: [String], in folder: Folder, at place: String = ""
+) throws -> Outcome {
   let variables = ProcessInfo.processInfo.environment
   let libraries = [variables["PYTHONPATH"], packageRoot + "/.deps"].compactMap { $0 }
   return try run(
-    program, arguments, in: folder,
+    program, arguments, in: folder.path(place),
     environment: [
       "PATH": Tool.folder + ":" + (variables["PATH"] ?? "/usr/bin:/bin"),
       "PYTHONPATH": libraries.joined(separator: ":"), "PYTHONDONTWRITEBYTECODE": "1",
@@ -79,7 +83,7 @@ private func runs(_ program: String, _ arguments: [String], in folder: String) t
 }
 
 private func canImport(_ packages: String) -> Bool {
-  (try? runs("/usr/bin/env", ["python3", "-c", "import " + packages], in: "/"))?.status == 0
+  (try? runs("/usr/bin/env", ["python3", "-c", "import " + packages], in: Folder()))?.status == 0
 }
 
 private let haveStockTools =
@@ -92,7 +96,8 @@ private let haveStockTools =
     for path in Document.paths {
       let document = try Document(path)
       let folder = URL(fileURLWithPath: packageRoot + "/" + path).deletingLastPathComponent()
-      for link in document.text.matches(of: #/\]\(([^)]+)\)/#).map({ String($0.1) })
+      let prose = document.text.replacing(#/```.*?```/#.dotMatchesNewlines(), with: "")
+      for link in prose.matches(of: #/\]\(([^)]+)\)/#).map({ String($0.1) })
       where !link.hasPrefix("http") {
         let parts = link.split(separator: "#", omittingEmptySubsequences: false).map(String.init)
         let target =
@@ -126,7 +131,7 @@ private let haveStockTools =
     for command in commands {
       let dry = command.replacing("make ", with: "make -n ")
         .replacing(#/INPUT=\S+/#, with: "INPUT=.").replacing("LIBTORCH=/path ", with: "")
-      let outcome = try runs("/bin/sh", ["-c", dry], in: pipeline.folder.path)
+      let outcome = try runs("/bin/sh", ["-c", dry], in: pipeline.folder)
       #expect(outcome.status == 0, "\(command): \(outcome.stderr)")
       let tool = command.contains("make test") ? "swift test" : "release/"
       #expect(outcome.stdout.contains(tool), "\(command)")
@@ -142,7 +147,7 @@ private let haveStockTools =
       .filter { $0.hasPrefix("$ ") }.map { String($0.dropFirst(2)) }
     #expect(commands.count >= 5)
     for command in commands {
-      let outcome = try runs("/bin/sh", ["-c", command], in: folder.path)
+      let outcome = try runs("/bin/sh", ["-c", command], in: folder)
       #expect(outcome.status == 0 && !outcome.stdout.isEmpty, "\(command): \(outcome.stderr)")
     }
   }
@@ -155,10 +160,10 @@ private let haveStockTools =
     let commands = try Document("data/README.md").commands
     #expect(commands.count >= 6)
     for command in commands {
-      let outcome = try runs("/bin/sh", ["-c", command], in: folder.path("data/scenes"))
+      let outcome = try runs("/bin/sh", ["-c", command], in: folder, at: "data/scenes")
       #expect(outcome.status == 0 && !outcome.stdout.isEmpty, "\(command): \(outcome.stderr)")
     }
-    let sparsity = try runs("/bin/sh", ["-c", commands[2]], in: folder.path("data/scenes")).stdout
+    let sparsity = try runs("/bin/sh", ["-c", commands[2]], in: folder, at: "data/scenes").stdout
     #expect(sparsity.contains("(0): 0.9"))
   }
 
@@ -168,7 +173,7 @@ private let haveStockTools =
   func h5py() throws {
     let example = try #require(try Document("data/README.md").blocks("python").first)
     let outcome = try runs(
-      "/usr/bin/env", ["python3", "-c", example], in: results().path("data/scenes"))
+      "/usr/bin/env", ["python3", "-c", example], in: results(), at: "data/scenes")
     #expect(outcome.status == 0, "\(outcome.stderr)")
     #expect(outcome.stdout.hasPrefix("union 0.9") && outcome.stdout.contains("\nseg {'miou': "))
     #expect(outcome.stdout.contains(" m\n"))
@@ -180,11 +185,12 @@ private let haveStockTools =
       if: canImport("h5py, torch, PIL"), "needs Python's h5py, torch and PIL"))
   func pyTorch() throws {
     let document = try Document("data/README.md")
-    let folder = try results().path("data/scenes")
+    let folder = try results()
     let predict = try #require(document.commands.first { $0.contains("evaluate predict") })
-    #expect(try runs("/bin/sh", ["-c", predict], in: folder).status == 0)
+    #expect(try runs("/bin/sh", ["-c", predict], in: folder, at: "data/scenes").status == 0)
     let example = try #require(document.blocks("python").last)
-    let outcome = try runs("/usr/bin/env", ["python3", "-c", example], in: folder)
+    let outcome = try runs(
+      "/usr/bin/env", ["python3", "-c", example], in: folder, at: "data/scenes")
     #expect(outcome.status == 0, "\(outcome.stderr)")
     let lines = outcome.stdout.split(separator: "\n")
     #expect(lines.count == Experiment.tasks.count)
@@ -200,7 +206,7 @@ private let haveStockTools =
   func ownData() throws {
     let folder = try Folder()
     let example = try #require(try Document("README.md").blocks("python").first)
-    let made = try runs("/usr/bin/env", ["python3", "-c", example], in: folder.path)
+    let made = try runs("/usr/bin/env", ["python3", "-c", example], in: folder)
     #expect(made.status == 0, "\(made.stderr)")
     let check = try folder.succeed(.prepareData, "check mine.h5").stdout
     #expect(check.hasPrefix("mine.h5: dataset, 2 tasks\n"))
@@ -215,11 +221,11 @@ private let haveStockTools =
     let document = try Document("pipeline/README.md")
     let folder = try Folder()
     let example = try #require(document.blocks("python").first)
-    let made = try runs("/usr/bin/env", ["python3", "-c", example], in: folder.path)
+    let made = try runs("/usr/bin/env", ["python3", "-c", example], in: folder)
     #expect(made.status == 0, "\(made.stderr)")
     let command = try #require(document.text.firstMatch(of: #/\$ (convert-model net\.onnx .*)\n/#))
       .1
-    let converted = try runs("/bin/sh", ["-c", String(command)], in: folder.path)
+    let converted = try runs("/bin/sh", ["-c", String(command)], in: folder)
     #expect(converted.status == 0, "\(converted.stderr)")
     #expect(document.text.contains("$ \(command)\n\(converted.stdout)"))
   }

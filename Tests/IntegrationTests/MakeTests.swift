@@ -330,6 +330,7 @@ struct MakeTests {
     #expect(
       try complaint("all DATASET=imagenet").contains("no pipeline/datasets/imagenet.mk, but: "))
     #expect(try complaint("all INPUT=. METHOD=luck").contains("no pipeline/methods/luck.mk, but: "))
+    #expect(try complaint("all INPUT=. METHOD=dense").contains("name a method to put beside it"))
     #expect(try pipeline.make("help DATASET=\(dataset)").status == 0)
     // What was prepared before needs no name.
     try pipeline.folder.makeFolder("data/\(dataset)")
