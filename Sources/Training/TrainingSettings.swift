@@ -16,10 +16,13 @@ public struct TrainingSettings: Sendable {
   public var seed: UInt64
   /// Nil for masks that stay as they are.
   public var dynamic: DynamicSettings?
+  /// Nil where no thresholds are learned.
+  public var adaptive: AdaptiveSettings?
 
   public init(
     steps: Int, learningRate: Double, weightDecay: Double, decayEvery: Int?, decay: Double,
-    machine: Machine, seed: UInt64, dynamic: DynamicSettings? = nil
+    machine: Machine, seed: UInt64, dynamic: DynamicSettings? = nil,
+    adaptive: AdaptiveSettings? = nil
   ) {
     self.steps = steps
     self.learningRate = learningRate
@@ -29,7 +32,11 @@ public struct TrainingSettings: Sendable {
     self.machine = machine
     self.seed = seed
     self.dynamic = dynamic
+    self.adaptive = adaptive
   }
+
+  /// The step from which on masks stay as they are.
+  var lastChangeOfMasks: Int { dynamic?.schedule.until ?? adaptive?.until ?? 0 }
 
   /// Step decay; `step` counts from 0.
   func learningRate(at step: Int) -> Double {
