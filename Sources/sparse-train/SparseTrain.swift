@@ -269,7 +269,8 @@ struct SparseTrain: ParsableCommand {
     if let model {
       let file = try ModelFile(opening: model)
       try provenance.add(file.reader)
-      return try .loading(file, dropout: batch.dropout, on: machine.device)
+      let start = try StartingPoint.loading(file, dropout: batch.dropout, on: machine.device)
+      return try masks.map(start.split(for:)) ?? start
     }
     if let masks { return try .redrawing(for: masks, dropout: batch.dropout, on: machine.device) }
     return try .drawing(
