@@ -137,7 +137,7 @@ import Testing
     for (options, files) in [
       ("--sparsity 0.5,0.9", ["m-0.5.h5", "m-0.9.h5"]), ("--keep-ratio 0.2", ["m.h5"]),
       ("--pattern 2:4", ["m.h5"]), ("--sparsity 0.8 --distribution erk", ["m.h5"]),
-      ("--sparsity 0.5 --distribution uniform --arbiter majority", ["m.h5"]),
+      ("--sparsity 0.5 --arbiter majority", ["m.h5"]),
       ("--sparsity 0.9 --min-layer-density 0.02", ["m.h5"]),
     ] {
       try folder.succeed(.mergeMasks, "scores.h5 \(options) -o m.h5")
