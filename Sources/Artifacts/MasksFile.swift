@@ -18,10 +18,14 @@ public struct MasksHeader: Sendable, Equatable {
   public let modelDigest: String
   /// The seed of those weights, when the scoring tool drew them.
   public let seed: UInt64?
+  /// The layer at which the tasks part; nil where the network is the one that was scored. The weights
+  /// and the seed are those of the network before the split.
+  public let splitAt: String?
 
   public init(
     arbiter: String, distribution: String, sparsityTarget: Double?, sparsity: Double,
-    keepRatio: Double, architecture: String, modelDigest: String, seed: UInt64?
+    keepRatio: Double, architecture: String, modelDigest: String, seed: UInt64?,
+    splitAt: String? = nil
   ) {
     self.arbiter = arbiter
     self.distribution = distribution
@@ -31,6 +35,7 @@ public struct MasksHeader: Sendable, Equatable {
     self.architecture = architecture
     self.modelDigest = modelDigest
     self.seed = seed
+    self.splitAt = splitAt
   }
 }
 
@@ -66,7 +71,8 @@ public final class MasksFile: Sendable {
         ? try root.attribute("sparsity_target") : nil,
       sparsity: try root.attribute("sparsity"), keepRatio: try root.attribute("keep_ratio"),
       architecture: try reader.architecture(),
-      modelDigest: try root.attribute("model_sha256"), seed: seed.map { UInt64(clamping: $0) })
+      modelDigest: try root.attribute("model_sha256"), seed: seed.map { UInt64(clamping: $0) },
+      splitAt: root.hasAttribute("split_at") ? try root.attribute("split_at") : nil)
     masks = try reader.readMasks("masks")
   }
 
@@ -84,6 +90,7 @@ public final class MasksFile: Sendable {
     if let target = header.sparsityTarget { try root.setAttribute("sparsity_target", target) }
     try root.setAttribute("sparsity", header.sparsity)
     try root.setAttribute("keep_ratio", header.keepRatio)
+    if let layer = header.splitAt { try root.setAttribute("split_at", layer) }
     try writer.write(architecture: header.architecture)
     try root.setAttribute("model_sha256", header.modelDigest)
     _ = try root.createGroup("masks")

@@ -121,6 +121,8 @@ public struct Metrics: Sendable {
   public let size: NetworkSize
   public let tasks: [TaskResult]
   public let layers: LayerTable
+  /// What is left of the weights that tasks share, and of those of each alone.
+  public let components: [ComponentSize]
   public let samples: ReportSamples
   /// How the model was trained, where its file tells.
   public let history: TrainingHistory?
@@ -131,7 +133,8 @@ public struct Metrics: Sendable {
 
   public init(
     split: Split, images: Int, size: NetworkSize, tasks: [TaskResult], layers: LayerTable,
-    samples: ReportSamples, history: TrainingHistory? = nil, timing: Timing? = nil,
+    components: [ComponentSize] = [], samples: ReportSamples, history: TrainingHistory? = nil,
+    timing: Timing? = nil,
     lineage: [LineageEntry] = []
   ) {
     self.split = split
@@ -139,6 +142,7 @@ public struct Metrics: Sendable {
     self.size = size
     self.tasks = tasks
     self.layers = layers
+    self.components = components
     self.samples = samples
     self.history = history
     self.timing = timing
@@ -161,6 +165,7 @@ public enum MetricsFile {
     try root.setAttribute("flops_sparse", metrics.size.flopsSparse)
     try root.setAttribute("bytes_dense", metrics.size.bytesDense)
     try root.setAttribute("bytes_sparse", metrics.size.bytesSparse)
+    if !metrics.components.isEmpty { try writer.write(metrics.components) }
     if let timing = metrics.timing { try writer.write(timing) }
     if !metrics.lineage.isEmpty {
       try root.setAttribute("lineage", try Lineage.json(metrics.lineage))
@@ -218,7 +223,8 @@ public enum MetricsFile {
     return Metrics(
       split: split, images: try count("images", in: reader), size: try size(in: reader),
       tasks: tasks,
-      layers: try reader.readLayers(), samples: try samples(tasks, in: reader),
+      layers: try reader.readLayers(), components: try reader.readComponents(),
+      samples: try samples(tasks, in: reader),
       history: try reader.readHistory(tasks: names), timing: try reader.readTiming(),
       lineage: root.hasAttribute("lineage")
         ? Lineage.entries(json: try root.attribute("lineage")) : [])

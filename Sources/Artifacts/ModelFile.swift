@@ -62,11 +62,16 @@ public struct TrainingState: Sendable {
   public var bestLoss: Double?
   /// In dynamic training, by prunable layer.
   public var targetDensities: [Double]?
+  /// In adaptive training until masks take the thresholds' place, s by component, and Adam's moments of
+  /// each as long as it is learned.
+  public var thresholds: [Float]?
+  public var thresholdMoments: (first: [Float], second: [Float])?
 
   public init(
     step: Int, optimizerSteps: Int, epoch: Int, position: Int, settings: String,
     firstMoments: [NamedArray],
-    secondMoments: [NamedArray], bestLoss: Double?, targetDensities: [Double]?
+    secondMoments: [NamedArray], bestLoss: Double?, targetDensities: [Double]?,
+    thresholds: [Float]? = nil, thresholdMoments: (first: [Float], second: [Float])? = nil
   ) {
     self.step = step
     self.optimizerSteps = optimizerSteps
@@ -77,6 +82,8 @@ public struct TrainingState: Sendable {
     self.secondMoments = secondMoments
     self.bestLoss = bestLoss
     self.targetDensities = targetDensities
+    self.thresholds = thresholds
+    self.thresholdMoments = thresholdMoments
   }
 }
 
@@ -119,6 +126,18 @@ public final class ModelFile: Sendable {
       try reader.checkCount(state.attribute(name), "/state@\(name)")
     }
     let step = try count("step")
+    func thresholds(_ name: String) throws -> [Float]? {
+      let path = "threshold/" + name
+      guard state.contains(path) else { return nil }
+      let values = try state.dataset(path).read(as: Float.self)
+      guard values.allSatisfy(\.isFinite) else {
+        throw reader.error("/state/" + path, "has a value that is not finite")
+      }
+      return values
+    }
+    let moments = (
+      first: try thresholds("first_moment"), second: try thresholds("second_moment")
+    )
     return TrainingState(
       step: step,
       optimizerSteps: state.hasAttribute("optimizer_steps") ? try count("optimizer_steps") : step,
@@ -128,7 +147,9 @@ public final class ModelFile: Sendable {
       secondMoments: try reader.readAllFinite("optimizer/second_moment"),
       bestLoss: state.hasAttribute("best_loss") ? try state.attribute("best_loss") : nil,
       targetDensities: state.contains("target_density")
-        ? try state.dataset("target_density").read(as: Double.self) : nil)
+        ? try state.dataset("target_density").read(as: Double.self) : nil,
+      thresholds: try thresholds("value"),
+      thresholdMoments: moments.first.flatMap { first in moments.second.map { (first, $0) } })
   }
 
   public static func write(_ path: String, _ model: Model, provenance: Provenance) throws {
@@ -200,6 +221,15 @@ extension ArtifactWriter {
     }
     if let densities = state.targetDensities {
       try write("state/target_density", densities, shape: [densities.count])
+    }
+    if let thresholds = state.thresholds {
+      _ = try root.createGroup("state/threshold")
+      let moments = state.thresholdMoments
+      for (name, values) in [
+        ("value", thresholds), ("first_moment", moments?.first), ("second_moment", moments?.second),
+      ] {
+        if let values { try write("state/threshold/" + name, values, shape: [values.count]) }
+      }
     }
     for (name, moments) in [("first", state.firstMoments), ("second", state.secondMoments)] {
       for array in moments {

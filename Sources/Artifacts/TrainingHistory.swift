@@ -1,5 +1,6 @@
 // /history of a model.h5: what training recorded as it went.
 
+import Formatting
 import HDF5
 
 /// What training recorded; the columns have one value per step, validation or update.
@@ -14,6 +15,11 @@ public struct TrainingHistory: Sendable {
   public var seconds: [Double] = []
   public var validations: [Validation] = []
   public var updates: [MaskUpdate] = []
+  /// In adaptive training, what the tasks' losses were multiplied by besides their own weights: by task
+  /// as in `taskLosses`, one value per step. Else empty.
+  public var taskWeights: [[Double]] = []
+  /// In adaptive training, until masks take the thresholds' place.
+  public var thresholds: Thresholds?
 
   public init(tasks: [String]) { taskLosses = tasks.map { ($0, []) } }
 
@@ -30,6 +36,30 @@ public struct TrainingHistory: Sendable {
       self.step = step
       self.loss = loss
       self.taskLosses = taskLosses
+    }
+  }
+
+  /// How the thresholds of adaptive training went.
+  public struct Thresholds: Sendable, Equatable {
+    /// Names of the components, as in the columns of `values`.
+    public let components: [String]
+    public var rows: [Row] = []
+
+    public init(components: [String]) { self.components = components }
+
+    public struct Row: Sendable, Equatable {
+      /// Steps done.
+      public let step: Int
+      /// The share of all prunable weights that are at or below their threshold.
+      public let sparsity: Double
+      /// σ(s), by component.
+      public let values: [Double]
+
+      public init(step: Int, sparsity: Double, values: [Double]) {
+        self.step = step
+        self.sparsity = sparsity
+        self.values = values
+      }
     }
   }
 
@@ -74,6 +104,9 @@ extension ArtifactWriter {
     try column("learning_rate", history.learningRates)
     try column("loss", history.losses)
     for (task, values) in history.taskLosses { try column("loss_\(task)", values) }
+    for (row, weights) in zip(history.taskLosses, history.taskWeights) {
+      try column("weight_\(row.task)", weights)
+    }
     try column("seconds", history.seconds)
     if !history.validations.isEmpty {
       let validations = history.validations
@@ -94,6 +127,16 @@ extension ArtifactWriter {
       try column("updates/density_before", updates.map(\.densityBefore))
       try column("updates/density_after", updates.map(\.densityAfter))
       try column("updates/agreement", updates.map(\.agreement))
+    }
+    if let thresholds = history.thresholds {
+      let rows = thresholds.rows
+      let group = try root.createGroup("history/thresholds")
+      try group.setAttribute("components", thresholds.components)
+      try column("thresholds/step", rows.map { Int64($0.step) })
+      try column("thresholds/sparsity", rows.map(\.sparsity))
+      try write(
+        "history/thresholds/threshold", rows.flatMap(\.values),
+        shape: [rows.count, thresholds.components.count])
     }
   }
 }
@@ -154,6 +197,37 @@ extension ArtifactReader {
           agreement: agreement[row])
       }
     }
+    if let task = tasks.first, root.contains("history/weight_\(task)") {
+      history.taskWeights = try tasks.map { try column("weight_\($0)", count) }
+    }
+    history.thresholds = try readThresholds()
     return history
+  }
+
+  private func readThresholds() throws -> TrainingHistory.Thresholds? {
+    guard root.contains("history/thresholds") else { return nil }
+    let group = try root.group("history/thresholds")
+    var thresholds = TrainingHistory.Thresholds(components: try group.attribute("components"))
+    let steps = try group.dataset("step").read(as: Int64.self)
+    func rows(_ name: String, _ columns: Int? = nil) throws -> [[Double]] {
+      let dataset = try group.dataset(name)
+      let shape = [steps.count] + (columns.map { [$0] } ?? [])
+      guard dataset.shape == shape else {
+        throw error(
+          dataset.path,
+          "expected shape \(Format.shape(shape)), found \(Format.shape(dataset.shape))")
+      }
+      let values = try dataset.read(as: Double.self)
+      let columns = columns ?? 1
+      return steps.indices.map { Array(values[$0 * columns..<($0 + 1) * columns]) }
+    }
+    let sparsities = try rows("sparsity")
+    let values = try rows("threshold", thresholds.components.count)
+    thresholds.rows = try steps.indices.map {
+      TrainingHistory.Thresholds.Row(
+        step: try checkCount(Int(steps[$0]), "/history/thresholds/step"),
+        sparsity: sparsities[$0][0], values: values[$0])
+    }
+    return thresholds
   }
 }

@@ -9,6 +9,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/gt.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sub.h>
@@ -207,6 +208,11 @@ CError ct_mean_over(CTensor **out, const CTensor *a, const int64_t *dimensions, 
 
 CError ct_argmax(CTensor **out, const CTensor *a, int64_t dimension) {
   return returning(out, [&] { return at::argmax(a->value, dimension); });
+}
+
+CError ct_count_above(int64_t *out, const CTensor *a, double bound) {
+  return guarded(
+      [&] { *out = at::gt(at::abs(a->value), bound).sum().item<int64_t>(); });
 }
 
 CError ct_add_in_place(CTensor *a, const CTensor *b, double factor) {

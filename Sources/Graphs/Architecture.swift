@@ -2,7 +2,8 @@
 
 import Foundation
 
-/// A network's description: the settings of an architecture that we build, or a graph itself.
+/// A network's description: the settings of an architecture that we build, a graph itself, or one of
+/// these split at a layer.
 public struct Architecture: Sendable {
   public let settings: any ArchitectureSettings
   public let graph: Graph
@@ -28,12 +29,7 @@ public struct Architecture: Sendable {
   public init(json: String) throws {
     let settings: any ArchitectureSettings
     do {
-      let data = Data(json.utf8)
-      let name = try JSONDecoder().decode(Name.self, from: data).name
-      guard let type = Self.types.first(where: { $0.name == name }) else {
-        throw ArchitectureError("names the unknown network '\(name)'")
-      }
-      settings = try JSONDecoder().decode(type, from: data)
+      settings = try JSONDecoder().decode(NamedSettings.self, from: Data(json.utf8)).settings
     } catch let error as ArchitectureError {
       throw error
     } catch let error as GraphError {
@@ -47,8 +43,8 @@ public struct Architecture: Sendable {
   }
 
   /// All that a file may name.
-  private static let types: [any ArchitectureSettings.Type] =
-    builders.map { $0 as any ArchitectureSettings.Type } + [Graph.self]
+  fileprivate static let types: [any ArchitectureSettings.Type] =
+    builders.map { $0 as any ArchitectureSettings.Type } + [Graph.self, SplitNetwork.self]
 
   /// What `--architecture` may name.
   public static let builders: [any NetworkBuilder.Type] = [
@@ -67,9 +63,20 @@ public struct Architecture: Sendable {
   }
 
   public var tasks: [String] { graph.tasks }
+}
 
-  private struct Name: Decodable {
-    let name: String
+/// Settings of whichever architecture their `name` says.
+struct NamedSettings: Decodable {
+  let settings: any ArchitectureSettings
+
+  private enum CodingKeys: CodingKey { case name }
+
+  init(from decoder: any Decoder) throws {
+    let name = try decoder.container(keyedBy: CodingKeys.self).decode(String.self, forKey: .name)
+    guard let type = Architecture.types.first(where: { $0.name == name }) else {
+      throw ArchitectureError("names the unknown network '\(name)'")
+    }
+    settings = try type.init(from: decoder)
   }
 }
 

@@ -62,7 +62,7 @@ struct DenseOperations {
       let dilation = Pair(settings.dilation)
       return { inputs, _ in
         try inputs[0].convolved(
-          weight.whole(), bias: bias, stride: stride, padding: padding, dilation: dilation,
+          weight.effective(), bias: bias, stride: stride, padding: padding, dilation: dilation,
           groups: settings.groups)
       }
     case .transposedConvolution(let settings):
@@ -70,7 +70,7 @@ struct DenseOperations {
       let bias = try tensor(settings.bias)
       return { inputs, _ in
         try inputs[0].transposedConvolved(
-          weight.whole(), bias: bias, stride: Pair(settings.stride),
+          weight.effective(), bias: bias, stride: Pair(settings.stride),
           padding: Pair(settings.padding),
           outputPadding: Pair(settings.outputPadding), dilation: Pair(settings.dilation),
           groups: settings.groups)
@@ -78,7 +78,7 @@ struct DenseOperations {
     case .linear(let settings):
       let weight = try weight(settings.weight)
       let bias = try tensor(settings.bias)
-      return { inputs, _ in try inputs[0].linear(weight.whole(), bias: bias) }
+      return { inputs, _ in try inputs[0].linear(weight.effective(), bias: bias) }
     case .batchNorm(let settings):
       let (weight, bias) = (try tensor(settings.weight), try tensor(settings.bias))
       let mean = try tensor(settings.mean)

@@ -17,6 +17,10 @@ public final class Weight {
   /// Whether ``values`` are the kept ones alone.
   public private(set) var isCompact = false
 
+  /// What the network multiplies with, as a function of the values; nil where that is the values
+  /// themselves. Weights that have one are whole.
+  public var parametrization: ((Tensor) throws -> Tensor)?
+
   public var name: String { parameter.name }
   public var shape: [Int] { parameter.shape }
 
@@ -30,6 +34,11 @@ public final class Weight {
   public func whole() throws -> Tensor {
     guard isCompact, let mask else { return values }
     return try values.scattered(over: mask)
+  }
+
+  /// What the network multiplies with, in the parameter's shape.
+  public func effective() throws -> Tensor {
+    try parametrization.map { try $0(values) } ?? whole()
   }
 
   /// Lets go of what the mask prunes.

@@ -51,7 +51,8 @@ extension LayerTable.Row {
   }
 
   fileprivate func group(_ tasks: [String]) -> (name: String, task: Int?) {
-    if let task = headTask {
+    // Where a network was split, the name begins with the task's.
+    if let task = headTask ?? tasks.firstIndex(where: { name.hasPrefix($0 + ".") }) {
       return (tasks.indices.contains(task) ? tasks[task] : "task \(task + 1)", task)
     }
     let parts = name.split(separator: ".")

@@ -62,6 +62,8 @@ extension Comparison {
         + zip(row.values, row.changes).map(cell)
     }
     table.append(size("sparsity") { Format.percent($0.sparsity) })
+    table.append(size("parameters kept") { Format.count($0.kept) })
+    table += components.map { owners, cells in ["all", "density, \(owners)", ""] + cells }
     table.append(size("GFLOPs per image") { Format.fixed($0.flopsSparse / 1e9, 2) })
     table += times.map { ["all", "ms per image, \($0.engine)", ""] + $0.cells }
     table.append(size("MB on disk") { Format.fixed(Double($0.bytesSparse) / 1e6, 2) })
@@ -72,12 +74,28 @@ extension Comparison {
     return Format.table(table, textColumns: 2, style: inColour ? { cellStyle($0, $1) } : nil)
   }
 
+  /// The density of each component in any of the models; none where all are dense.
+  private var components: [(owners: String, cells: [String])] {
+    guard models.contains(where: { $0.metrics.size.sparsity > 0 }) else { return [] }
+    var owners: [String] = []
+    for component in models.flatMap(\.metrics.components) where !owners.contains(component.owners) {
+      owners.append(component.owners)
+    }
+    return owners.map { owners in
+      let cells = models.map { model in
+        model.metrics.components.first { $0.owners == owners }.map { Format.percent($0.density) }
+      }
+      return (owners, cells.map { $0 ?? "" })
+    }
+  }
+
   private func cellStyle(_ row: Int, _ column: Int) -> TextStyle? {
     if row == 0 { return .header }
     if column < 3 { return column == 2 ? .faint : nil }
     let (index, model) = (row - 1, column - 3)
     if rows.indices.contains(index) { return .ofChange(rows[index].changes[model]) }
-    // After the metrics come sparsity, operations, times and bytes, and then ΔT.
-    return index == rows.count + times.count + 3 ? .ofChange(deltaT(ofModel: model)) : nil
+    // After the metrics come sizes and times, and then ΔT.
+    return index == rows.count + components.count + times.count + 4
+      ? .ofChange(deltaT(ofModel: model)) : nil
   }
 }

@@ -65,7 +65,10 @@ extension KeepTarget: CustomStringConvertible {
 
 extension PrunableNetwork {
   /// The number of weights that stay at a sparsity, to the nearest weight.
-  func keptCount(atSparsity sparsity: Double) -> Int {
+  public func keptCount(atSparsity sparsity: Double) -> Int {
     count - Int((sparsity * Double(count)).rounded())
   }
+
+  /// The sparsity at which so many weights stay.
+  public func sparsity(keeping kept: Int) -> Double { Double(count - kept) / Double(count) }
 }

@@ -11,7 +11,7 @@ public final class Adam {
   public private(set) var firstMoments: [Tensor]
   public private(set) var secondMoments: [Tensor]
   /// The number of steps taken, as a scalar tensor per parameter (libtorch's convention).
-  public let steps: [Tensor]
+  public private(set) var steps: [Tensor]
   public let weightDecay: Double
   private let beta1 = 0.9
   private let beta2 = 0.999
@@ -41,6 +41,14 @@ public final class Adam {
     parameters[index] = parameter
     firstMoments[index] = firstMoment
     secondMoments[index] = secondMoment
+  }
+
+  /// Leaves the last parameters as they are from now on.
+  public func removeLast(_ count: Int) {
+    parameters.removeLast(count)
+    firstMoments.removeLast(count)
+    secondMoments.removeLast(count)
+    steps.removeLast(count)
   }
 
   /// One step; `gradients` in the parameters' order, in their memory format.

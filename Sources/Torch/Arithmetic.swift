@@ -48,6 +48,13 @@ extension Tensor {
     try returning { ct_argmax(&$0, raw, Int64(dimension)) }
   }
 
+  /// The number of elements whose magnitude is above a bound.
+  public func count(ofMagnitudesAbove bound: Double) throws -> Int {
+    var count: Int64 = 0
+    try check(ct_count_above(&count, raw, bound))
+    return Int(count)
+  }
+
   /// Adds `factor` × `other` in place.
   public func add(_ other: Tensor, times factor: Double = 1) throws {
     try check(ct_add_in_place(raw, other.raw, factor))

@@ -37,12 +37,14 @@ extension Trainer {
     func moments(_ tensors: [Tensor]) throws -> [NamedArray] {
       try zip(network.weights, tensors).map { try NamedArray($0.name, $1) }
     }
-    return TrainingState(
+    var result = TrainingState(
       step: step, optimizerSteps: try optimizer.stepCount(), epoch: seen / source.samplesPerEpoch,
       position: seen % source.samplesPerEpoch,
       settings: settings, firstMoments: try moments(optimizer.firstMoments),
       secondMoments: try moments(optimizer.secondMoments), bestLoss: bestLoss,
       targetDensities: dynamic?.targetDensities)
+    try addThresholds(to: &result)
+    return result
   }
 
   /// Takes weights, moments, masks and history from a checkpoint.
@@ -88,9 +90,11 @@ extension Trainer {
     } catch let error as SparsityError {
       throw reader.error("/state/target_density", error.description)
     }
+    try checkThresholds(state, masks: masks, reader)
     let history = try file.history(tasks: tasks.names)
     let byName = Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0) })
     try withoutGradients {
+      try restoreThresholds(state, masks: masks)
       for (buffer, array) in zip(network.buffers, buffers) {
         try buffer.tensor.assign(array.tensor())
       }

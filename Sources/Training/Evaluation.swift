@@ -147,7 +147,8 @@ public func evaluate(
   return Metrics(
     split: settings.split, images: info.count, size: size,
     tasks: results, layers: try layers(network.graph, file, kept: kept),
-    samples: collector.samples(info), history: try file.history(tasks: tasks.names),
+    components: network.graph.componentSizes(kept: kept), samples: collector.samples(info),
+    history: try file.history(tasks: tasks.names),
     timing: time)
 }
 

@@ -5,6 +5,7 @@ import Artifacts
 import Formatting
 import Graphs
 import Networks
+import Sparsity
 import Torch
 
 extension NamedArray {
@@ -147,6 +148,28 @@ extension [Mask] {
     reduce(into: [:]) { kept, mask in
       kept[mask.name] = mask.values.reduce(0) { $0 + Int($1) }
     }
+  }
+}
+
+extension Graph {
+  /// What masks leave of the weights with the same owners.
+  ///
+  /// - Parameter kept: how many weights stay, by layer; all of a layer that is not there.
+  func componentSizes(kept: [String: Int]) -> [ComponentSize] {
+    let network = prunableNetwork(of: self)
+    return network.components.map { component in
+      let layers = component.layers.map { network.layers[$0] }
+      return ComponentSize(
+        owners: network.name(of: component), weights: layers.reduce(0) { $0 + $1.count },
+        kept: layers.reduce(0) { $0 + (kept[$1.name] ?? $1.count) })
+    }
+  }
+}
+
+extension Network {
+  /// What its masks leave of the weights with the same owners.
+  public func componentSizes() throws -> [ComponentSize] {
+    graph.componentSizes(kept: try masks().keptWeights)
   }
 }
 

@@ -12,7 +12,7 @@ public struct StartingPoint {
   public let network: Network
   /// The architecture's JSON.
   public let architecture: String
-  /// ``ContentDigest/ofParameters(_:)`` of its weights.
+  /// ``ContentDigest/ofParameters(_:)`` of its weights, before a split.
   public let modelDigest: String
   /// Training steps behind it.
   public let step: Int
@@ -29,6 +29,50 @@ public struct StartingPoint {
     self.step = step
     self.masks = masks
     self.layers = layers
+  }
+
+  /// The weights of a network in another one, where some of them come several times.
+  ///
+  /// - Parameter originals: of the other network's parameters and buffers, the names in this one; those
+  ///   that are not there have the same name.
+  private init(
+    _ start: StartingPoint, in architecture: Architecture, originals: [String: String]
+  ) throws {
+    func copies(_ names: [String], of tensors: [(name: String, tensor: Tensor)]) throws
+      -> [String: Tensor]
+    {
+      let byName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.tensor) })
+      return try names.reduce(into: [:]) { copies, name in
+        guard let tensor = byName[originals[name] ?? name] else { return }
+        let copy = try Tensor.zeros(like: tensor)
+        try copy.assign(tensor)
+        copies[name] = copy
+      }
+    }
+    let old = start.network
+    network = try withoutGradients {
+      try Network(
+        architecture,
+        parameters: copies(
+          architecture.graph.parameters.map(\.name), of: old.weights.map { ($0.name, $0.values) }),
+        buffers: copies(architecture.graph.buffers.map(\.name), of: old.buffers), on: old.device)
+    }
+    self.architecture = architecture.json
+    modelDigest = start.modelDigest
+    step = start.step
+    masks = []
+    layers = nil
+  }
+
+  /// The same weights in the network that masks are for, where that is this one split: each copy begins
+  /// with the original's weights.
+  public func split(for masks: MasksFile) throws -> StartingPoint {
+    guard let split = try Architecture.of(masks).settings as? SplitNetwork,
+      try Architecture(split.original).hasSameParameters(as: network.architecture)
+    else { return self }
+    let own = SplitNetwork(network.architecture.settings, at: split.layer)
+    return try StartingPoint(
+      self, in: Architecture(own), originals: own.split().originals)
   }
 
   /// The weights of a model.h5.
@@ -64,12 +108,15 @@ public struct StartingPoint {
     let architecture = try Architecture.of(masks).with(dropout: dropout)
     // Before the weights are made, since a damaged file may claim a network of any size.
     try architecture.check(masks)
-    let start = try drawing(architecture, seed: seed, on: device)
+    let original = try (architecture.settings as? SplitNetwork).map {
+      try Architecture($0.original)
+    }
+    let start = try drawing(original ?? architecture, seed: seed, on: device)
     guard start.modelDigest == masks.header.modelDigest else {
       throw masks.reader.error(
         "/@model_sha256", "made for weights that seed \(seed) does not give; give their --model")
     }
-    return start
+    return try start.split(for: masks)
   }
 
   /// Refuses masks that do not belong to these weights.

@@ -74,11 +74,13 @@ extension TaskSet {
   }
 
   /// Σ loss_weight × task loss over the tasks that have one; nil when none has.
-  func weightedSum(_ losses: [Tensor?]) throws -> Tensor? {
+  ///
+  /// - Parameter factors: by task, what its loss is multiplied by besides.
+  func weightedSum(_ losses: [Tensor?], times factors: [Double]? = nil) throws -> Tensor? {
     var total: Tensor?
-    for (task, loss) in zip(descriptions, losses) {
+    for (index, (task, loss)) in zip(descriptions, losses).enumerated() {
       guard let loss else { continue }
-      let weighted = try loss * task.lossWeight
+      let weighted = try loss * (task.lossWeight * (factors?[index] ?? 1))
       total = try total.map { try $0 + weighted } ?? weighted
     }
     return total

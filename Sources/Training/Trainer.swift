@@ -1,4 +1,4 @@
-// The training loop: dense, with fixed masks, or with masks that change.
+// The training loop: dense, with fixed masks, with masks that change, or with thresholds.
 
 import Artifacts
 import Collectives
@@ -27,7 +27,7 @@ public final class Trainer {
   /// What runs the network: an engine of ``engineKind``, but for steps that need the gradients of
   /// pruned weights.
   public private(set) var engine: any Engine
-  public let engineKind: EngineKind
+  public internal(set) var engineKind: EngineKind
   public let tasks: TaskSet
   public let settings: TrainingSettings
   /// Steps done.
@@ -43,6 +43,8 @@ public final class Trainer {
   private var runningKind: EngineKind
   /// The masks while they change, of which the network's weights have copies.
   var dynamic: DynamicMasks?
+  /// The thresholds until masks take their place.
+  var thresholds: Thresholds?
   private var loader: BatchLoader?
   private let stopwatch = Stopwatch()
   /// Seconds that the run had taken when it was resumed.
@@ -71,8 +73,15 @@ public final class Trainer {
     self.tasks = tasks
     self.source = source
     self.settings = settings
-    optimizer = try Adam(network.weights.map(\.values), weightDecay: settings.weightDecay)
+    thresholds = try settings.adaptive.map { try Thresholds(of: network, start: $0.start) }
+    optimizer = try Adam(
+      network.weights.map(\.values) + (thresholds?.scalars ?? []),
+      weightDecay: settings.weightDecay)
     history = TrainingHistory(tasks: tasks.names)
+    if let thresholds {
+      history.thresholds = TrainingHistory.Thresholds(components: thresholds.names)
+      history.taskWeights = tasks.names.map { _ in [] }
+    }
     empty = EmptyTargets(tasks.names)
     dynamic = try settings.dynamic.map { try DynamicMasks(masks, of: network, $0) }
     try zeroPrunedWeights()
@@ -85,7 +94,7 @@ public final class Trainer {
     let update = try dropForUpdate()
     let batch = try nextBatch()
     let losses = try tasks.losses(
-      with: engine, on: batch, precision: settings.machine.precision,
+      with: engine, on: batch, precision: settings.machine.running(runningKind).precision,
       dropout: DropoutStreams(
         RandomStream(seed: settings.seed, .dropoutInTraining, index: step),
         firstImage: source.places.lowerBound),
@@ -93,15 +102,18 @@ public final class Trainer {
     empty.count(losses)
     let values = try finiteValues(losses)
     let rate = settings.learningRate(at: step)
+    let factors = lossFactors()
     if let update {
       try optimize(gradientsAndVotes(losses), rate)
       try grow(update)
     } else {
-      try optimize(tasks.weightedSum(losses).map { try gradients(of: $0) } ?? [], rate)
+      let sum = try tasks.weightedSum(losses, times: factors)
+      try optimize(sum.map { try gradients(of: $0) } ?? [], rate)
     }
     if settings.localBatchNorm { try averageStatistics() }
     step += 1
     try dropForTheLastTime()
+    try followThresholds()
     try use(engineKind)
 
     let weighted = tasks.weightedSum(values)
@@ -109,6 +121,7 @@ public final class Trainer {
     history.learningRates.append(rate)
     history.losses.append(weighted)
     for (task, value) in values.enumerated() { history.taskLosses[task].values.append(value) }
+    for (task, factor) in (factors ?? []).enumerated() { history.taskWeights[task].append(factor) }
     history.seconds.append(secondsBefore + stopwatch.seconds)
     return TrainingStep(
       step: step, learningRate: rate, loss: weighted, taskLosses: Array(zip(tasks.names, values)))

@@ -18,8 +18,8 @@ public struct RunPlan: Sendable {
   public var checkpointEvery: Int?
   public var checkpointInterval: Duration?
   public var validateEvery: Int?
-  /// Whether to keep the model with the smallest validation loss; in dynamic training, from the last
-  /// drop on.
+  /// Whether to keep the model with the smallest validation loss; from the step on at which masks
+  /// change for the last time.
   public var keepsBest: Bool
   /// How the tasks chose the masks that the run begins with.
   public var layers: LayerTable?
@@ -66,6 +66,8 @@ public enum TrainingEvent: Sendable {
   case step(TrainingStep)
   /// A change of the masks; reported before the `step` in which it happened.
   case update(TrainingHistory.MaskUpdate)
+  /// The thresholds of adaptive training after a step; reported before its `step`.
+  case thresholds(TrainingHistory.Thresholds.Row, components: [String])
   /// - Parameter isBest: whether this model was kept as the best so far.
   case validation(TrainingHistory.Validation, isBest: Bool)
   /// Something could not be written now; the run goes on.
@@ -171,6 +173,11 @@ public final class TrainingRun {
         let updates = trainer.history.updates.count
         let step = try trainer.advance()
         for update in trainer.history.updates.dropFirst(updates) { try report(.update(update)) }
+        if let thresholds = trainer.history.thresholds, let row = thresholds.rows.last,
+          row.step == trainer.step
+        {
+          try report(.thresholds(row, components: thresholds.components))
+        }
         try report(.step(step))
         if isDue(plan.validateEvery) { try validate(report) }
         let isDone = trainer.step == trainer.settings.steps
@@ -216,7 +223,7 @@ public final class TrainingRun {
   private func validate(_ report: (TrainingEvent) throws -> Void) throws {
     let validation = try trainer.validate()
     trainer.history.validations.append(validation)
-    let isFinal = trainer.step >= trainer.settings.dynamic?.schedule.until ?? 0
+    let isFinal = trainer.step >= trainer.settings.lastChangeOfMasks
     var isBest = plan.keepsBest && isFinal && validation.loss < bestLoss ?? .infinity
     if isBest {
       do {

@@ -16,12 +16,15 @@ public struct TrainingSettings: Sendable {
   public var seed: UInt64
   /// Nil for masks that stay as they are.
   public var dynamic: DynamicSettings?
+  /// Nil where no thresholds are learned.
+  public var adaptive: AdaptiveSettings?
   /// Whether batch-norm takes each process's images for themselves, and not the whole batch.
   public var localBatchNorm: Bool
 
   public init(
     steps: Int, learningRate: Double, weightDecay: Double, decayEvery: Int?, decay: Double,
-    machine: Machine, seed: UInt64, dynamic: DynamicSettings? = nil, localBatchNorm: Bool = false
+    machine: Machine, seed: UInt64, dynamic: DynamicSettings? = nil,
+    adaptive: AdaptiveSettings? = nil, localBatchNorm: Bool = false
   ) {
     self.steps = steps
     self.learningRate = learningRate
@@ -31,8 +34,12 @@ public struct TrainingSettings: Sendable {
     self.machine = machine
     self.seed = seed
     self.dynamic = dynamic
+    self.adaptive = adaptive
     self.localBatchNorm = localBatchNorm
   }
+
+  /// The step from which on masks stay as they are.
+  var lastChangeOfMasks: Int { dynamic?.schedule.until ?? adaptive?.until ?? 0 }
 
   /// Step decay; `step` counts from 0.
   func learningRate(at step: Int) -> Double {

@@ -11,7 +11,7 @@ extension Trainer {
   func validate() throws -> TrainingHistory.Validation {
     var sums = [Double](repeating: 0, count: tasks.names.count)
     var counts = [Double](repeating: 0, count: tasks.names.count)
-    let machine = settings.machine
+    let machine = settings.machine.running(engine.kind)
     try withoutGradients {
       try BatchSource.batches(
         of: source.dataset, split: .validation, batchSize: source.batchSize,

@@ -54,6 +54,12 @@ struct MergeMasks: ParsableCommand {
       task keeps that share of its own network, and the sparsity follows from how far the tasks \
       agree. The arbiter union keeps a shared weight that any task wants. Several sparsities \
       (0.5,0.9) rank once and write a file each: masks-0.5.h5, masks-0.9.h5.
+
+      --split-at lets the tasks part at a layer: the shared layers that its result reaches, itself \
+      included, are copied for each task, and each copy has that task's own mask; the arbiter \
+      settles what they share before. watershed is the layer where their agreement falls most, at \
+      each sparsity its own. With --sparsity the split network keeps as many weights as the network \
+      before the split would; the sparsity that is printed is counted over the larger split network.
       """,
     version: version)
 
@@ -81,6 +87,8 @@ struct MergeMasks: ParsableCommand {
   var distribution = Distribution.global
   @Option(help: "Share of its weights that every layer keeps at least, in [0, 1].")
   var minLayerDensity = 0.0
+  @Option(help: "Give each task its own copies from a layer on: watershed, or the layer's name.")
+  var splitAt: String?
   @OptionGroup var common: CommonOptions
   @OptionGroup var output: OutputOptions
 
@@ -108,45 +116,101 @@ struct MergeMasks: ParsableCommand {
     }
     let file = try ScoresFile(opening: scores)
     let architecture = try Architecture(json: file.header.architecture, in: file.reader)
-    var network = prunableNetwork(of: architecture.graph)
-    if file.header.joint { network = network.joint }
-    guard Set(try file.tasks()) == Set(network.tasks) else {
-      throw file.reader.error(
+    let network = ScoredNetwork(architecture, isJoint: file.header.joint)
+    try check(network.prunable, file)
+    for task in network.prunable.tasks.indices {
+      try file.check(
+        ofTask: network.prunable.tasks[task], layers: network.scoredLayers(ofTask: task))
+    }
+    let networks = try networks(network, targets, file)
+    // One ranking serves all targets of a network.
+    var results: [MergedMasks?] = targets.map { _ in nil }
+    for first in targets.indices where results[first] == nil {
+      let same = targets.indices.filter { networks[$0].splitAt == networks[first].splitAt }
+      let masks = try merge(
+        networks[first], same.map { networks[$0].target(targets[$0].target, of: network) }, file)
+      for (index, masks) in zip(same, masks) { results[index] = masks }
+    }
+    let merged = results.compactMap { $0 }
+    for (masks, (network, target)) in zip(merged, zip(networks, targets)) {
+      try checkPaths(masks, of: network.architecture, target.target, file)
+    }
+    for (masks, (network, target)) in zip(merged, zip(networks, targets)) {
+      try write(masks, of: network, to: target.path, sparsityTarget: target.sparsity, file)
+    }
+  }
+
+  /// Refuses scores and options that do not belong to the network.
+  private func check(_ network: PrunableNetwork, _ scores: ScoresFile) throws {
+    guard Set(try scores.tasks()) == Set(network.tasks) else {
+      throw scores.reader.error(
         "/scores",
-        "has the tasks \(try file.tasks().joined(separator: ", ")), but its architecture is for "
+        "has the tasks \(try scores.tasks().joined(separator: ", ")), but its architecture is for "
           + network.tasks.sorted().joined(separator: ", "))
     }
     if case .atLeast(let votes) = arbiter, votes > network.tasks.count {
       throw OptionError(
         "--arbiter \(arbiter)", "there are only \(network.tasks.count) tasks to vote")
     }
+    if let splitAt {
+      if scores.header.joint {
+        throw OptionError(
+          "--split-at \(splitAt)", "\(self.scores) has joint scores, which tell no tasks apart")
+      }
+      if network.tasks.count == 1 {
+        throw OptionError("--split-at \(splitAt)", "there is only one task")
+      }
+    }
+  }
+
+  /// The network that each target is for: the scored one, or that one split.
+  private func networks(_ network: ScoredNetwork, _ targets: [Target], _ scores: ScoresFile) throws
+    -> [ScoredNetwork]
+  {
+    guard let splitAt else { return targets.map { _ in network } }
+    func split(at layer: String) throws -> ScoredNetwork {
+      do {
+        return try network.split(at: layer)
+      } catch let error as GraphError {
+        throw OptionError("--split-at \(splitAt)", "the network \(error.description)")
+      }
+    }
+    guard splitAt == "watershed" else {
+      let names = network.prunable.layers.map(\.name)
+      let layer = names.contains(splitAt) ? splitAt : splitAt + ".weight"
+      let split = try split(at: names.contains(layer) ? layer : splitAt)
+      return targets.map { _ in split }
+    }
+    return try merge(network, targets.map(\.target), scores).map { masks in
+      guard let watershed = Agreement(of: masks).watershed else {
+        throw OptionError(
+          "--split-at watershed", "the tasks' agreement falls nowhere; name a layer")
+      }
+      return try split(at: watershed.name)
+    }
+  }
+
+  /// Masks of a network for each target, or for the pattern.
+  private func merge(_ network: ScoredNetwork, _ targets: [KeepTarget], _ scores: ScoresFile) throws
+    -> [MergedMasks]
+  {
     let settings = MergeSettings(
       arbiter: arbiter, distribution: distribution, minimumLayerDensity: minLayerDensity)
-    let layers = network.tasks.indices.map { task in
-      network.layers(ofTask: task).map { (name: $0.name, shape: $0.shape) }
+    let prunable = network.prunable
+    let layers = prunable.tasks.indices.map(network.scoredLayers(ofTask:))
+    func taskScores(_ task: Int, _ memory: inout [Float]) throws {
+      try scores.read(ofTask: prunable.tasks[task], layers: layers[task], into: &memory)
     }
-    for (task, layers) in zip(network.tasks, layers) {
-      try file.check(ofTask: task, layers: layers)
-    }
-    func taskScores(_ task: Int, _ scores: inout [Float]) throws {
-      try file.read(ofTask: network.tasks[task], layers: layers[task], into: &scores)
-    }
-    let results: [MergedMasks]
     do {
-      results =
-        if let pattern {
-          [try merge(network, settings, pattern: pattern, scores: taskScores)]
-        } else {
-          try merge(network, settings, targets: targets.map(\.target), scores: taskScores)
-        }
+      return
+        if let pattern
+      {
+        [try Sparsity.merge(prunable, settings, pattern: pattern, scores: taskScores)]
+      } else {
+        try Sparsity.merge(prunable, settings, targets: targets, scores: taskScores)
+      }
     } catch let error as SparsityError {
-      throw file.reader.error("", error.description)
-    }
-    for (masks, target) in zip(results, targets) {
-      try checkPaths(masks, of: architecture, target.target, file)
-    }
-    for (masks, target) in zip(results, targets) {
-      try write(masks, to: target.path, sparsityTarget: target.sparsity, file)
+      throw scores.reader.error("", error.description)
     }
   }
 
@@ -188,9 +252,10 @@ struct MergeMasks: ParsableCommand {
   }
 
   private func write(
-    _ masks: MergedMasks, to path: String, sparsityTarget: Double?, _ scores: ScoresFile
+    _ masks: MergedMasks, of scored: ScoredNetwork, to path: String, sparsityTarget: Double?,
+    _ scores: ScoresFile
   ) throws {
-    let network = masks.network
+    let network = scored.prunable
     let agreement = Agreement(of: masks)
     var provenance = Provenance(
       createdBy: "\(toolName) \(version)", command: commandLine, seed: scores.header.seed)
@@ -201,8 +266,8 @@ struct MergeMasks: ParsableCommand {
         arbiter: arbiter.description,
         distribution: pattern?.description ?? distribution.rawValue,
         sparsityTarget: sparsityTarget, sparsity: masks.sparsity, keepRatio: masks.keepRatio,
-        architecture: scores.header.architecture, modelDigest: scores.header.modelDigest,
-        seed: scores.header.seed),
+        architecture: scored.architecture.json, modelDigest: scores.header.modelDigest,
+        seed: scores.header.seed, splitAt: scored.splitAt),
       masks: slices(masks.merged, by: network.layers).map(MaskSlice.init),
       taskMasks: network.tasks.enumerated().map { task, name in
         let layers = network.layers(ofTask: task)
@@ -212,7 +277,7 @@ struct MergeMasks: ParsableCommand {
     for dead in agreement.layers where dead.kept == 0 {
       common.warn(toolName, "layer \(dead.layer.name) lost all its weights")
     }
-    common.say(summary(masks, agreement, path))
+    common.say(summary(masks, agreement, path, splitAt: scored.splitAt))
   }
 
   private func table(_ agreement: Agreement, _ network: PrunableNetwork) -> LayerTable {
@@ -237,11 +302,13 @@ struct MergeMasks: ParsableCommand {
     return isLast && summary.layer.name == agreement.watershed?.name ? .worse : nil
   }
 
-  private func summary(_ masks: MergedMasks, _ agreement: Agreement, _ path: String) -> String {
+  private func summary(
+    _ masks: MergedMasks, _ agreement: Agreement, _ path: String, splitAt: String?
+  ) -> String {
     let network = masks.network
     var lines: [String] = []
-    if network.tasks.count > 1 {
-      let backbone = agreement.layers.filter(\.layer.isShared)
+    let backbone = agreement.layers.filter(\.layer.isShared)
+    if network.tasks.count > 1, !backbone.isEmpty {
       let rows = backbone.map { row in
         [row.layer.name, Format.percent(row.density)] + row.taskDensities.map(Format.percent)
           + [row.iou.isNaN ? "–" : Format.fixed(row.iou, 3)]
@@ -256,6 +323,7 @@ struct MergeMasks: ParsableCommand {
         "agreement of the tasks on the backbone: IoU \(Format.fixed(agreement.totalIoU, 3))"
           + watershed)
     }
+    if let splitAt { lines.append("the tasks part at \(splitAt), and have copies from there on") }
     lines.append(
       "\(path): sparsity \(Format.percent(masks.sparsity)), kept \(Format.count(masks.kept)) of "
         + "\(Format.count(network.count)) weights; each task keeps \(range(agreement.taskShares)) "

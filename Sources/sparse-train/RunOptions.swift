@@ -1,6 +1,8 @@
-// Options of sparse-train about masks that change, and about what a run keeps and tells.
+// Options of sparse-train about masks that change, about thresholds, and about what a run keeps and tells.
 
 import ArgumentParser
+import Foundation
+import Networks
 import Sparsity
 import Training
 
@@ -10,8 +12,6 @@ extension Arbiter: ExpressibleByArgument {
 
 /// How masks change.
 struct DynamicOptions: ParsableArguments {
-  @Option(help: "Share of the prunable weights that random masks to start from leave out.")
-  var sparsity: Double?
   @Option(help: "Steps between two updates of the masks (default: 50).") var updateEvery: Int?
   @Option(help: "Step of the last drop (default: three quarters of --steps).")
   var updateUntil: Int?
@@ -29,16 +29,13 @@ struct DynamicOptions: ParsableArguments {
   /// The options that were given.
   var given: [String] {
     [
-      sparsity.map { _ in "--sparsity" }, updateEvery.map { _ in "--update-every" },
-      updateUntil.map { _ in "--update-until" }, dropRate.map { _ in "--drop-rate" },
-      arbiter.map { _ in "--arbiter" }, joint ? "--joint" : nil,
+      updateEvery.map { _ in "--update-every" }, updateUntil.map { _ in "--update-until" },
+      dropRate.map { _ in "--drop-rate" }, arbiter.map { _ in "--arbiter" },
+      joint ? "--joint" : nil,
     ].compactMap { $0 }
   }
 
   func check(steps: Int) throws {
-    if let sparsity, !(0..<1).contains(sparsity) {
-      throw ValidationError("--sparsity \(sparsity): must lie in [0, 1)")
-    }
     if let updateEvery, updateEvery < 1 {
       throw ValidationError("--update-every \(updateEvery): must be at least 1")
     }
@@ -64,13 +61,76 @@ struct DynamicOptions: ParsableArguments {
   /// The settings by option.
   func description(steps: Int) -> [String: String] {
     let settings = settings(steps: steps)
-    var description = [
+    return [
       "update-every": "\(settings.schedule.every)", "update-until": "\(settings.schedule.until)",
       "drop-rate": "\(settings.schedule.dropRate)", "arbiter": "\(settings.arbiter)",
       "joint": "\(settings.joint)",
     ]
-    description["sparsity"] = sparsity.map { "\($0)" }
-    return description
+  }
+}
+
+/// How thresholds are learned.
+struct AdaptiveOptions: ParsableArguments {
+  @Option(
+    help: """
+      Share of each component's weights that its threshold prunes at first (default: 0.6 for a \
+      --sparsity of 0.9, 0.7 for 0.95).
+      """)
+  var thresholdStart: Double?
+  @Option(
+    help: """
+      Step after which the thresholds give way to masks of exactly --sparsity (default: three \
+      quarters of --steps).
+      """)
+  var thresholdUntil: Int?
+  @Option(
+    help: """
+      Step from which on each task's loss is multiplied by how fast it changes (default: a quarter \
+      of --steps).
+      """)
+  var taskWeightsFrom: Int?
+  @Option(help: "Steps over which that change is averaged (default: a fortieth of --steps).")
+  var taskWeightsWindow: Int?
+
+  /// The options that were given.
+  var given: [String] {
+    [
+      thresholdStart.map { _ in "--threshold-start" },
+      thresholdUntil.map { _ in "--threshold-until" },
+      taskWeightsFrom.map { _ in "--task-weights-from" },
+      taskWeightsWindow.map { _ in "--task-weights-window" },
+    ].compactMap { $0 }
+  }
+
+  func check(steps: Int) throws {
+    if let thresholdStart, !(0..<1).contains(thresholdStart) {
+      throw ValidationError("--threshold-start \(thresholdStart): must lie in [0, 1)")
+    }
+    if let thresholdUntil, !(1...max(steps, 1)).contains(thresholdUntil) {
+      throw ValidationError("--threshold-until \(thresholdUntil): must be in 1...\(max(steps, 1))")
+    }
+    if let taskWeightsFrom, taskWeightsFrom < 0 {
+      throw ValidationError("--task-weights-from \(taskWeightsFrom): must be at least 0")
+    }
+    if let taskWeightsWindow, taskWeightsWindow < 1 {
+      throw ValidationError("--task-weights-window \(taskWeightsWindow): must be at least 1")
+    }
+  }
+
+  func settings(sparsity: Double, steps: Int, engine: EngineChoice) -> AdaptiveSettings {
+    AdaptiveSettings(
+      sparsity: sparsity, start: thresholdStart ?? 1 - pow(1 - sparsity, 0.4),
+      until: thresholdUntil ?? max(1, steps * 3 / 4), weighTasksFrom: taskWeightsFrom ?? steps / 4,
+      window: taskWeightsWindow ?? max(1, steps / 40), engine: engine)
+  }
+
+  /// The settings by option.
+  func description(_ settings: AdaptiveSettings) -> [String: String] {
+    [
+      "threshold-start": "\(settings.start)", "threshold-until": "\(settings.until)",
+      "task-weights-from": "\(settings.weighTasksFrom)",
+      "task-weights-window": "\(settings.window)",
+    ]
   }
 }
 

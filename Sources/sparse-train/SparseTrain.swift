@@ -25,12 +25,15 @@ enum Mode: String, ExpressibleByArgument, CaseIterable {
   case dense
   case `static`
   case dynamic
+  case adaptive
 }
 
 struct SparseTrain: SharedCommand {
   static let configuration = CommandConfiguration(
     commandName: toolName,
-    abstract: "Train a multi-task network: dense, with fixed masks, or with masks that change.",
+    abstract: """
+      Train a multi-task network: dense, with fixed masks, with masks that change, or with thresholds.
+      """,
     usage: """
       sparse-train --data dataset.h5 --model initial.h5 --masks masks.h5 --steps 1000 -o model.h5
              sparse-train --data dataset.h5 --model initial.h5 --mode dynamic --sparsity 0.9 \
@@ -44,6 +47,12 @@ struct SparseTrain: SharedCommand {
 
       --mode dynamic drops the smallest weights every --update-every steps and grows those that \
       the tasks' gradients ask for. It starts from --masks, or from random masks of --sparsity.
+
+      --mode adaptive learns a threshold for the weights that all tasks own, for those of each set \
+      of fewer tasks, and for those of each task alone (AdapMTL); weights below theirs count as 0. \
+      Thresholds that prune --sparsity stay as they are; --weight-decay, which shrinks weights \
+      towards them, and --threshold-start decide when. After --threshold-until exactly that share \
+      is pruned, and training goes on with fixed masks.
 
       SIGINT, SIGTERM and SIGHUP finish the step and write a checkpoint beside the output \
       (model-checkpoint.h5); --resume goes on from there as if training had never stopped. A run that \
@@ -59,8 +68,16 @@ struct SparseTrain: SharedCommand {
   @Option(help: "Masks of the weights that stay, or that dynamic training starts with.")
   var masks: String?
   @Option(
-    help: "dense, static (fixed masks) or dynamic; the default is static where there are masks.")
+    help:
+      "dense, static (fixed masks), dynamic or adaptive; the default is static where there are masks."
+  )
   var mode: Mode?
+  @Option(
+    help: """
+      Share of the prunable weights that random masks for dynamic training leave out, or that \
+      adaptive training prunes.
+      """)
+  var sparsity: Double?
   @Flag(help: "Accept masks that were made for other weights of the same architecture.")
   var allowOtherWeights = false
   @OptionGroup var architecture: ArchitectureOptions
@@ -71,6 +88,7 @@ struct SparseTrain: SharedCommand {
   var decayEvery: Int?
   @Option(help: "Factor of each decay.") var decay = 0.5
   @OptionGroup(title: "Dynamic training") var dynamic: DynamicOptions
+  @OptionGroup(title: "Adaptive training") var adaptive: AdaptiveOptions
   @OptionGroup(title: "Checkpoints and logs") var keeping: RunOptions
   @OptionGroup var batch: BatchOptions
   @OptionGroup var machine: MachineOptions
@@ -101,13 +119,28 @@ struct SparseTrain: SharedCommand {
     if mode == .static, masks == nil, model == nil {
       throw ValidationError("--mode static needs --masks, or a --model that has masks")
     }
-    if mode == .dynamic {
-      try dynamic.check(steps: steps)
-      if masks != nil, dynamic.sparsity != nil {
+    if let sparsity {
+      guard mode == .dynamic || mode == .adaptive else {
+        throw ValidationError("--sparsity goes with --mode dynamic or adaptive")
+      }
+      guard (0..<1).contains(sparsity) else {
+        throw ValidationError("--sparsity \(sparsity): must lie in [0, 1)")
+      }
+      if mode == .dynamic, masks != nil {
         throw ValidationError("--sparsity goes with no --masks: they have their own")
       }
+    }
+    if mode == .dynamic {
+      try dynamic.check(steps: steps)
     } else if let option = dynamic.given.first {
       throw ValidationError("\(option) goes with --mode dynamic")
+    }
+    if mode == .adaptive {
+      if masks != nil { throw ValidationError("--mode adaptive takes no --masks") }
+      if sparsity == nil { throw ValidationError("--mode adaptive needs --sparsity") }
+      try adaptive.check(steps: steps)
+    } else if let option = adaptive.given.first {
+      throw ValidationError("\(option) goes with --mode adaptive")
     }
   }
 
@@ -136,7 +169,7 @@ struct SparseTrain: SharedCommand {
 
     try group.check(provenance)
     let source = try batch.source(of: dataset, seed: common.seed, dividedAmong: group)
-    let kind = try engine.engine.kind(
+    let kind = try engineKind(
       for: start.network.graph, masks: startingMasks,
       image: Extent(source.size.height, source.size.width), on: anyMachine)
     let machine = anyMachine.running(kind)
@@ -146,7 +179,7 @@ struct SparseTrain: SharedCommand {
         steps: steps, learningRate: learningRate, weightDecay: weightDecay, decayEvery: decayEvery,
         decay: decay, machine: machine, seed: common.seed,
         dynamic: mode == .dynamic ? dynamic.settings(steps: steps) : nil,
-        localBatchNorm: localBatchNorm))
+        adaptive: adaptiveSettings, localBatchNorm: localBatchNorm))
     let training = TrainingRun(
       trainer,
       RunPlan(
@@ -175,7 +208,28 @@ struct SparseTrain: SharedCommand {
       throw ExitCode(128 + (Interruption.signal ?? SIGTERM))
     }
     if let table = lossTable(trainer.history) { common.say(table) }
+    if let table = try componentTable(trainer) { common.say(table) }
     common.say(summary(trainer, log))
+  }
+
+  private var adaptiveSettings: AdaptiveSettings? {
+    guard mode == .adaptive, let sparsity else { return nil }
+    return adaptive.settings(sparsity: sparsity, steps: steps, engine: engine.engine)
+  }
+
+  /// The engine to begin with: under thresholds the dense one.
+  private func engineKind(
+    for graph: Graph, masks: [Mask], image: Extent, on machine: Machine
+  ) throws -> EngineKind {
+    guard mode == .adaptive else {
+      return try engine.engine.kind(for: graph, masks: masks, image: image, on: machine)
+    }
+    // An engine that cannot run later is refused now.
+    _ = try engine.engine.kind(
+      for: graph,
+      kept: Dictionary(uniqueKeysWithValues: graph.prunable.map { ($0.name, $0.count) }),
+      image: image, on: machine.device, machine.precision, isFree: machine.precisionIsFree)
+    return .dense
   }
 
   /// Refuses outputs that would destroy something, and a checkpoint that nobody spoke of.
@@ -210,8 +264,12 @@ struct SparseTrain: SharedCommand {
     settings["crop"] = batch.crop.map { "\($0)" }
     settings["dropout"] = batch.dropout.map { "\($0)" }
     settings["validate-every"] = keeping.validateEvery.map(String.init)
+    settings["sparsity"] = sparsity.map { "\($0)" }
     if mode == .dynamic {
       settings.merge(dynamic.description(steps: steps)) { $1 }
+    }
+    if let adaptiveSettings {
+      settings.merge(adaptive.description(adaptiveSettings)) { $1 }
     }
     return settings
   }
@@ -222,7 +280,8 @@ struct SparseTrain: SharedCommand {
     if let model {
       let file = try ModelFile(opening: model)
       try provenance.add(file.reader)
-      return try .loading(file, dropout: batch.dropout, on: machine.device)
+      let start = try StartingPoint.loading(file, dropout: batch.dropout, on: machine.device)
+      return try masks.map(start.split(for:)) ?? start
     }
     if let masks { return try .redrawing(for: masks, dropout: batch.dropout, on: machine.device) }
     return try .drawing(
@@ -240,8 +299,8 @@ struct SparseTrain: SharedCommand {
       try provenance.add(file.reader)
       return (file.masks, try file.reader.readLayersIfAny())
     }
-    if mode == .dense { return ([], nil) }
-    if let sparsity = dynamic.sparsity {
+    if mode == .dense || mode == .adaptive { return ([], nil) }
+    if let sparsity {
       return (try randomMasks(of: start.network, sparsity: sparsity, seed: common.seed), nil)
     }
     if mode == .static || mode == .dynamic, start.masks.isEmpty {
@@ -278,6 +337,21 @@ struct SparseTrain: SharedCommand {
       return column == 1 ? .faint : column == 3 ? .ofChange(changes[row]) : nil
     }
     return Format.table(rows, style: Terminal.showsColour ? { style($0, $1) } : nil)
+  }
+
+  /// What thresholds and masks left of each component; nil where there were no thresholds.
+  private func componentTable(_ trainer: Trainer) throws -> String? {
+    guard let last = trainer.history.thresholds?.rows.last else { return nil }
+    let rows = try trainer.network.componentSizes().map {
+      [
+        $0.owners, Format.count($0.weights), Format.count($0.kept), Format.percent($0.density),
+      ]
+    }
+    return Format.table(
+      [["owners", "weights", "kept", "density"]] + rows,
+      style: Terminal.showsColour ? { row, _ in row == 0 ? .header : nil } : nil)
+      + "\nthe thresholds pruned \(Format.percent(last.sparsity)) by step \(last.step), where the "
+      + "masks took their place"
   }
 
   private func summary(_ trainer: Trainer, _ log: TrainingLog) -> String {

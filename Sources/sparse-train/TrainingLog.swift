@@ -57,6 +57,10 @@ final class TrainingLog {
           ("masks/dropped", Double(update.dropped)), ("masks/grown", Double(update.grown)),
         ] + (update.agreement.isNaN ? [] : [("masks/agreement", update.agreement)]),
         step: update.step)
+    case .thresholds(let row, let components):
+      add(
+        [("masks/density", 1 - row.sparsity)]
+          + zip(components, row.values).map { ("thresholds/\($0)", $1) }, step: row.step)
     case .validation(let validation, let isBest):
       progress.line(
         validation.step,

@@ -8,10 +8,11 @@ import Testing
 @Suite(.serialized) struct ResumeTests {
   /// Dynamic training with everything that a checkpoint has to keep: dropout, augmentation, changing
   /// masks, a best model.
-  private static func training(steps: Int) -> String {
-    // The last update is early, so that some runs resume after it and some before.
-    "--data dataset.h5 --model model.h5 --mode dynamic --sparsity 0.8 --update-every 3 "
-      + "--update-until \(steps / 2) --steps \(steps) --batch-size 2 --dropout 0.3 --threads 1 --checkpoint-every 4 --validate-every 10 "
+  private static func training(
+    steps: Int, _ mode: String = "dynamic --update-every 3 --update-until"
+  ) -> String {
+    // The masks' last change is early, so that some runs resume after it and some before.
+    "--data dataset.h5 --model model.h5 --sparsity 0.8 --mode \(mode) \(steps / 2) --steps \(steps) --batch-size 2 --dropout 0.3 --threads 1 --checkpoint-every 4 --validate-every 10 "
       + "--keep-best --quiet -o out.h5"
   }
 
@@ -75,9 +76,11 @@ import Testing
       try !folder.contents().contains { $0.hasSuffix(".partial") || $0.contains("checkpoint") })
   }
 
-  @Test("Interrupted, it says how to go on, and goes on to the same bytes")
-  func interrupted() throws {
-    let training = Self.training(steps: 60)
+  @Test(
+    "Interrupted, it says how to go on, and goes on to the same bytes",
+    arguments: ["dynamic --update-every 3 --update-until", "adaptive --threshold-until"])
+  func interrupted(_ mode: String) throws {
+    let training = Self.training(steps: 60, mode)
     let whole = try makeFolder()
     try whole.succeed(.sparseTrain, training, epoch: Experiment.epoch)
     let folder = try makeFolder()

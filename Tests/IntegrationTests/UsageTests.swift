@@ -23,6 +23,31 @@ import Testing
     (.sparseTrain, train + " --steps 1 --decay-every 0", "--decay-every 0: must be at least 1"),
     (.sparseTrain, train + " --steps 1 --mode dense --masks m.h5", "--mode dense takes no --masks"),
     (.sparseTrain, train + " --steps 1 --mode static", "--mode static needs --masks"),
+    (.sparseTrain, train + " --steps 1 --mode adaptive", "--mode adaptive needs --sparsity"),
+    (
+      .sparseTrain, train + " --steps 1 --mode adaptive --sparsity 0.9 --masks m.h5",
+      "--mode adaptive takes no --masks"
+    ),
+    (
+      .sparseTrain, train + " --steps 1 --mode adaptive --sparsity 1",
+      "--sparsity 1.0: must lie in [0, 1)"
+    ),
+    (
+      .sparseTrain, train + " --steps 1 --mode adaptive --sparsity 0.9 --threshold-start 1",
+      "--threshold-start 1.0: must lie in [0, 1)"
+    ),
+    (
+      .sparseTrain, train + " --steps 4 --mode adaptive --sparsity 0.9 --threshold-until 5",
+      "--threshold-until 5: must be in 1...4"
+    ),
+    (
+      .sparseTrain, train + " --steps 1 --sparsity 0.9",
+      "--sparsity goes with --mode dynamic or adaptive"
+    ),
+    (
+      .sparseTrain, train + " --steps 1 --mode dynamic --sparsity 0.9 --threshold-until 1",
+      "--threshold-until goes with --mode adaptive"
+    ),
     (.scoreImportance, "-o s.h5", "--data is needed"),
     (.scoreImportance, score + " --batches 0", "--batches 0: must be in 1...1000000"),
     (.scoreImportance, score + " --criterion luck", "'luck' is invalid for '--criterion"),

@@ -5,6 +5,7 @@ import Graphs
 import Networks
 import TestSupport
 import Testing
+import Torch
 import Training
 
 @Suite struct StartingPointTests {
@@ -42,6 +43,66 @@ import Training
         layers: LayerTable(rows: []),
         provenance: Provenance(createdBy: "t", command: "t", seed: recordedSeed))
       return try body(MasksFile(opening: path))
+    }
+  }
+
+  private static let heads = [Head(task: "seg", channels: 4), Head(task: "sn", channels: 3)]
+  private static let shared: [(any ArchitectureSettings, layer: String)] = [
+    (
+      SceneNet(stages: [1, 1, 1, 1], width: 2, headWidth: 3, dropout: 0.5, heads: heads),
+      "backbone.blocks.2.0.conv1.weight"
+    ),
+    (UNet(width: 2, heads: heads), "down2.maxpool_conv.1.double_conv.3.weight"),
+    (
+      SplitNetwork(UNet(width: 2, heads: heads), at: "up2.conv.double_conv.0.weight"),
+      "inc.double_conv.0.weight"
+    ),
+  ]
+
+  @Test(arguments: 0..<3)
+  func aSplitNetworkPredictsWhatTheSharedOneDoes(_ index: Int) throws {
+    let (settings, layer) = Self.shared[index]
+    let start = try StartingPoint.drawing(Architecture(settings), seed: 3, on: .cpu)
+    let architecture = try Architecture(SplitNetwork(settings, at: layer))
+    try withMasks(architecture, digest: start.modelDigest) { masks in
+      var random = SeededRandom(1)
+      let images = try Tensor(random.floats(2 * 3 * 32 * 48), shape: [2, 3, 32, 48])
+      func predictions(_ network: Network, training: Bool) throws -> [[Float]] {
+        try withoutGradients {
+          try DenseEngine(network).predictions(for: images, training: training, using: nil)
+        }.map { try $0.array() }
+      }
+      // Running statistics of their own, so that these are copied, too.
+      _ = try predictions(start.network, training: true)
+      let split = try start.split(for: masks)
+      try split.check(masks, allowingOtherWeights: false)
+      #expect(split.network.architecture == architecture)
+      #expect(split.modelDigest == start.modelDigest)
+      try split.network.setMasks(masks.masks)
+      for training in [false, true, false] {
+        #expect(
+          try predictions(split.network, training: training)
+            == predictions(start.network, training: training))
+      }
+      // The copies are tensors of their own.
+      let copies = split.network.weights.filter { $0.name.hasSuffix("." + layer) }
+      #expect(copies.count == 2)
+      let other: [Float] = try copies[1].values.array()
+      try withoutGradients { try copies[0].values.add(copies[0].values) }
+      #expect(try copies[1].values.array() == other)
+    }
+  }
+
+  @Test func theWeightsOfASplitNetworksMasksAreDrawnAgain() throws {
+    let (settings, layer) = Self.shared[0]
+    let start = try StartingPoint.drawing(Architecture(settings), seed: 5, on: .cpu)
+    let architecture = try Architecture(SplitNetwork(settings, at: layer))
+    try withMasks(architecture, digest: start.modelDigest) { masks in
+      let again = try StartingPoint.redrawing(for: masks, dropout: 0, on: .cpu)
+      let copied = try start.split(for: masks)
+      #expect(try again.network.snapshot().parameters == copied.network.snapshot().parameters)
+      #expect(try again.network.architecture == architecture.with(dropout: 0))
+      try again.check(masks, allowingOtherWeights: false)
     }
   }
 

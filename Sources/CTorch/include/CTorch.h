@@ -99,6 +99,7 @@ CError ct_sum_over(CTensor **out, const CTensor *a, int64_t dimension);
 CError ct_mean_over(CTensor **out, const CTensor *a, const int64_t *dimensions, int count,
                     bool keep_dimensions);
 CError ct_argmax(CTensor **out, const CTensor *a, int64_t dimension);
+CError ct_count_above(int64_t *out, const CTensor *a, double bound);  // elements with |a| > bound
 CError ct_add_in_place(CTensor *a, const CTensor *b, double factor);
 CError ct_add_absolute_product(CTensor *sum, const CTensor *a, const CTensor *b);  // sum += |a · b|
 CError ct_mask_in_place(CTensor *tensor, const CTensor *mask);  // 0 where the uint8 mask is 0
