@@ -37,7 +37,8 @@ extension Group {
     for name in names {
       let (a, b) = (try mine.doubles(name), try others.doubles(name))
       guard a.count == b.count else { return .infinity }
-      for (a, b) in zip(a, b) {
+      // What is not known is NaN in both.
+      for (a, b) in zip(a, b) where !(a.isNaN && b.isNaN) {
         largest = max(largest, abs(b))
         difference = abs(a - b).isNaN ? .infinity : max(difference, abs(a - b))
       }
