@@ -137,7 +137,10 @@ $(S)/%.html $(S)/%.txt:
 
 build: $(TOOLS)
 
-$(TOOLS): Package.swift $(shell find Sources -type f 2>/dev/null) .build/headers | .build/set-up
+# CUDA=1 asks for another libtorch.
+SET_UP := .build/set-up$(if $(CUDA),-cuda)
+
+$(TOOLS): Package.swift $(shell find Sources -type f 2>/dev/null) .build/headers | $(SET_UP)
 	swift build -c release
 	@touch $@
 
@@ -147,16 +150,16 @@ $(TOOLS): Package.swift $(shell find Sources -type f 2>/dev/null) .build/headers
 	@rm -f .build/release/Modules/*.swiftmodule
 	@mkdir -p $(@D) && touch $@
 
-.build/set-up: pipeline/setup
+$(SET_UP): pipeline/setup
 	@pipeline/setup
 	@mkdir -p $(@D) && touch $@
 
-test: .build/headers | .build/set-up
+test: .build/headers | $(SET_UP)
 	swift build -c release --build-tests
 	swift test -c release --skip-build
 
 # The pages in a real browser; installs Chromium and gnuplot where it can and they are missing.
-test-report: .build/headers | .build/set-up
+test-report: .build/headers | $(SET_UP)
 	@pipeline/setup browser
 	swift build -c release --build-tests
 	swift test -c release --skip-build --filter PageTests
@@ -189,6 +192,7 @@ help:
 	@echo 'PROCESSES=4       score, train and measure with so many processes (mpirun)'
 	@echo "LAUNCH='srun -n 4' start them so"
 	@echo 'LIBTORCH=/path    use a libtorch that is already there'
+	@echo 'CUDA=1            install a libtorch for GPUs (not yet tried on any)'
 
 clean:
 	rm -rf .build

@@ -9,9 +9,11 @@ CHECKPOINT_MINUTES ?= 5
 ARBITER ?= union
 include pipeline/settings.mk
 
-# How the processes of a run are started, where it has several.
+# How the processes of a run are started, where it has several. Stopped, they have ten seconds to write
+# a checkpoint.
 PROCESSES ?= 1
-LAUNCH    ?= $(if $(filter-out 1,$(PROCESSES)),mpirun --oversubscribe --bind-to none -n $(PROCESSES))
+LAUNCH    ?= $(if $(filter-out 1,$(PROCESSES)),mpirun --oversubscribe --bind-to none \
+               --mca odls_base_sigkill_timeout 10 -n $(PROCESSES))
 
 # The files. All methods start from the same initial weights.
 D       := $(S)/$(METHOD)/seed-$(SEED)

@@ -134,7 +134,7 @@ package struct MethodFigures {
       ])
   }
 
-  /// What is left of the shared layers and of every head.
+  /// What is left of every component.
   private var components: Figure? {
     let components = comparison.components
     let pruned = methods.indices.filter { index in
@@ -145,7 +145,7 @@ package struct MethodFigures {
     return Figure(
       title: "What is left of each component",
       caption:
-        "Weights kept of the layers that tasks share, and of each task’s own, means over the "
+        "Weights kept of what all tasks share, and of what is a task’s own, means over the "
         + "runs. A method that spares the shared layers prunes the heads the more.",
       legend: pruned.map { .init(label: methods[$0].label, colour: $0) },
       charts: [
@@ -160,7 +160,7 @@ package struct MethodFigures {
               })
           },
           tics: components.enumerated().map {
-            ($1.name, Double($0 * width) + Double(pruned.count - 1) / 2)
+            ($1, Double($0 * width) + Double(pruned.count - 1) / 2)
           },
           separators: components.indices.dropFirst().map { Double($0 * width) - 1 },
           xRange: -1...Double(components.count * width - 1), yFormat: "%g %%", isWide: true)

@@ -38,7 +38,7 @@ public struct MethodReport {
       "engines": engines.map { $0.rawValue },
       "isTimed": !engines.isEmpty,
       "methods": methods.indices.map(headline),
-      "components": comparison.components.map(\.name),
+      "components": comparison.components,
       "densities": methods.indices.map(densities),
       "agreements": agreements,
       "tellsAgreement": !agreements.isEmpty,

@@ -13,15 +13,18 @@ extension Trainer {
     let sum = TensorSum(group)
     var added: [Int] = []
     var failure: (any Error)?
-    let weights = network.weights
+    let parameters = self.parameters
+    // Thresholds stand behind the weights.
+    let masks = network.weights.map { $0.isCompact ? nil : $0.mask }
+    func mask(_ index: Int) -> Tensor? { index < masks.count ? masks[index] : nil }
     _ = try loss.gradients(of: parameters) { index, gradient in
       do {
         try withoutGradients {
-          if let mask = weights[index].mask, !weights[index].isCompact {
+          if let mask = mask(index) {
             let kept = try gradient.kept(by: mask)
             try sum.add(kept, like: kept)
           } else {
-            try sum.add(gradient, like: weights[index].values)
+            try sum.add(gradient, like: parameters[index])
           }
         }
         added.append(index)
@@ -30,9 +33,9 @@ extension Trainer {
       }
     }
     if let failure { throw failure }
-    var gradients = [Tensor?](repeating: nil, count: weights.count)
+    var gradients = [Tensor?](repeating: nil, count: parameters.count)
     for (index, sum) in zip(added, try sum.finish()) {
-      if let mask = weights[index].mask, !weights[index].isCompact {
+      if let mask = mask(index) {
         gradients[index] = try sum.scattered(over: mask)
       } else {
         gradients[index] = sum

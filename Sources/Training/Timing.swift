@@ -15,7 +15,8 @@ import Torch
 ///   - engine: the one that is there, of the given kind.
 ///   - batchSize: images at once, at most; the split may have fewer.
 func timing(
-  of engine: any Engine, _ kind: EngineKind, masks: [Mask], on dataset: DatasetFile, _ info: DatasetFile.SplitInfo,
+  of engine: any Engine, _ kind: EngineKind, masks: [Mask], on dataset: DatasetFile,
+  _ info: DatasetFile.SplitInfo,
   batchSize: Int, machine: Machine
 ) throws -> Timing {
   let samples = try (0..<min(batchSize, info.count)).map { try dataset.sample($0, of: info) }
@@ -26,7 +27,8 @@ func timing(
       let stopwatch = Stopwatch()
       _ = try withoutGradients {
         try withPrecision(machine.running(kind).precision, on: machine.device) {
-          try engine.predictions(for: engine.network.normalized(images), training: false, using: nil)
+          try engine.predictions(
+            for: engine.network.normalized(images), training: false, using: nil)
         }.map { try $0.to(.float32).to(Device.cpu).array(of: Float.self) }
       }
       return stopwatch.seconds
@@ -35,16 +37,16 @@ func timing(
   }
   // One engine after the other and not in turn: a network changes between them by making its weights
   // anew, and two networks would take the memory of both.
-  var seconds = [kind: try secondsPerImage(engine, kind)]
-  let other = kind == .dense ? EngineKind.sparse : .dense
+  let own = try secondsPerImage(engine, kind)
   let obstacle = EngineKind.obstacleToSparse(
     kept: masks.keptWeights, on: machine.device,
     machine.precisionIsFree ? nil : machine.precision)
-  if other == .dense || obstacle == nil {
-    seconds[other] = try secondsPerImage(engine.network.engine(other, masks: masks), other)
+  func other(_ kind: EngineKind) throws -> Double {
+    try secondsPerImage(engine.network.engine(kind, masks: masks), kind)
   }
   return Timing(
-    dense: seconds[.dense], sparse: seconds[.sparse],
+    dense: kind == .dense ? own : try other(.dense),
+    sparse: kind == .sparse ? own : obstacle == nil ? try other(.sparse) : nil,
     batchSize: samples.count, threads: Runtime.threads, precision: machine.precision.rawValue,
     processor: machine.device == .cpu ? processorName : "CUDA GPU")
 }
