@@ -78,8 +78,10 @@ $(INITIAL): $(S)/.data $(if $(MODEL),$(S)/.model)
 $(INITIAL): command = sparse-train $(data) $(if $(MODEL),--model $(call quoted,$(MODEL)),$(NETWORK)) \
   --seed $(SEED) --steps 0
 
-# A run of $(1) steps with the options $(2).
-train = sparse-train $(data) $(2) $(BATCHES) --seed $(SEED) --steps $(1)
+# A run of $(1) steps with the options $(2). VALIDATE_EVERY=100 puts the validation losses into the
+# curves.
+train = sparse-train $(data) $(2) $(BATCHES) --seed $(SEED) --steps $(1) \
+  $(if $(VALIDATE_EVERY),--validate-every $(VALIDATE_EVERY))
 
 $(DENSE): $(S)/.data $(INITIAL)
 $(DENSE): command = $(call train,$(STEPS),--model $(INITIAL) $(TRAIN))

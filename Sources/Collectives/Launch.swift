@@ -16,8 +16,8 @@ public struct Launch: Equatable, Sendable {
   /// This process's.
   public static let current = Launch(ProcessInfo.processInfo.environment)
 
-  /// A launcher's variables: rank, size; processes on the host, rank among them. Of `srun` those of the step, since a
-  /// batch script, which is no step of many, has the job's too.
+  /// A launcher's variables: rank, size; processes on the host, rank among them. Of `srun` those of the
+  /// step, since a batch script, which is no step of many, has the job's too.
   private static let variables = [
     (
       "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE",

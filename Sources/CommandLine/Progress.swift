@@ -9,7 +9,7 @@ public final class Progress {
   /// How many were done before.
   private let first: Int
   private let isSilent: Bool
-  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let isTerminal = Terminal.isShown(STDERR_FILENO)
   private let start = ContinuousClock.now
   private var lastShown: Double
   private var drawn = false

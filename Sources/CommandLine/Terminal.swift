@@ -1,5 +1,6 @@
-// What standard output is connected to.
+// What the standard streams are connected to.
 
+import Collectives
 import Foundation
 
 public enum Terminal {
@@ -7,9 +8,13 @@ public enum Terminal {
   /// asked for none (no-color.org).
   public static var showsColour: Bool {
     showsColour(
-      isTerminal: isatty(STDOUT_FILENO) == 1,
+      isTerminal: isShown(STDOUT_FILENO),
       environment: ProcessInfo.processInfo.environment)
   }
+
+  /// Whether a stream is the user's terminal. Launchers give each process a terminal of its own, and pass
+  /// on what comes out.
+  static func isShown(_ stream: Int32) -> Bool { isatty(stream) == 1 && Launch.current.size == 1 }
 
   package static func showsColour(isTerminal: Bool, environment: [String: String]) -> Bool {
     isTerminal && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"

@@ -6,7 +6,8 @@ import Testing
 @Suite struct LaunchTests {
   private func isAlone(_ environment: [String: String]) -> Bool {
     let launch = Launch(environment)
-    return launch.rank == 0 && launch.size == 1 && launch.processesOnSameCores == 1
+    return launch.rank == 0 && launch.size == 1 && launch.localRank == 0
+      && launch.processesOnSameCores == 1
   }
 
   @Test("Without a launcher, or with one that started a single process, a process is alone")
@@ -26,6 +27,7 @@ import Testing
     let task = script.merging(["SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4"]) { $1 }
     #expect(Launch(task).rank == 3)
     #expect(Launch(task).size == 4)
+    #expect(Launch(task.merging(["SLURM_LOCALID": "1"]) { $1 }).localRank == 1)
     // mpirun in a step is what counts.
     let started = task.merging(["OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"]) { $1 }
     #expect(Launch(started).rank == 1 && Launch(started).size == 2)
@@ -35,7 +37,9 @@ import Testing
   func cores() {
     var environment = [
       "OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "8", "OMPI_COMM_WORLD_LOCAL_SIZE": "4",
+      "OMPI_COMM_WORLD_LOCAL_RANK": "3",
     ]
+    #expect(Launch(environment).localRank == 3)
     #expect(Launch(environment).processesOnSameCores == 4)
     environment["OMPI_MCA_orte_bound_at_launch"] = "1"
     #expect(Launch(environment).processesOnSameCores == 1)

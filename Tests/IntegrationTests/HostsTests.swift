@@ -79,18 +79,9 @@ struct HostsTests {
   private static let training =
     "--data dataset.h5 --model initial.h5 --masks masks.h5 --batch-size 3 --threads 1"
 
-  private func makeFolder() throws -> Folder {
-    let folder = try Folder()
-    let experiment = try Experiment.run().folder
-    for name in ["dataset.h5", "initial.h5", "masks.h5"] {
-      try folder.add(experiment.path(name), as: name)
-    }
-    return folder
-  }
-
   @Test("Two hosts train to the same bytes as two processes of one")
   func trained() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     let hosts = try Hosts(in: folder)
     #expect(
       try hosts.start(.sparseTrain, "\(Self.training) --steps 3 --quiet -o hosts.h5").wait() == 0)
@@ -104,7 +95,7 @@ struct HostsTests {
 
   @Test("The host of a process that stops answering is named")
   func stopped() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     let hosts = try Hosts(in: folder)
     let errors = Pipe()
     let child = try hosts.start(

@@ -17,6 +17,17 @@ enum Launcher {
     "SOURCE_DATE_EPOCH": "\(Experiment.epoch)",
   ]
 
+  /// Data set, initial weights and masks of the tiny experiment, whose 8 training images make batches that
+  /// do not divide by 3.
+  static func makeFolder() throws -> Folder {
+    let folder = try Folder()
+    let experiment = try Experiment.run().folder
+    for name in ["dataset.h5", "initial.h5", "masks.h5"] {
+      try folder.add(experiment.path(name), as: name)
+    }
+    return folder
+  }
+
   /// Words before a tool's name. However a test goes wrong, mpirun ends it.
   static func words(_ processes: Int) -> [String] {
     ["--oversubscribe", "--timeout", "120", "-n", "\(processes)"]

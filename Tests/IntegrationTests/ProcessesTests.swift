@@ -5,17 +5,6 @@ import HDF5
 import TestSupport
 import Testing
 
-/// Data set, initial weights and masks of the tiny experiment, whose 8 training images make batches that
-/// do not divide by 3.
-private func makeFolder() throws -> Folder {
-  let folder = try Folder()
-  let experiment = try Experiment.run().folder
-  for name in ["dataset.h5", "initial.h5", "masks.h5"] {
-    try folder.add(experiment.path(name), as: name)
-  }
-  return folder
-}
-
 extension Folder {
   fileprivate func succeed(
     _ processes: Int, _ tool: Tool, _ arguments: String,
@@ -51,7 +40,7 @@ extension Group {
 struct ProcessesTests {
   @Test("Scores of two and three processes are those of one, and the same again")
   func scores() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     let scoring =
       "--data dataset.h5 --model initial.h5 --batches 5 --batch-size 3 --seed 7 --dropout 0.3 --threads 1"
     for processes in 1...3 {
@@ -94,7 +83,7 @@ struct ProcessesTests {
       "--masks masks.h5 --mode dynamic --update-every 1 --update-until 2 --engine sparse",
     ])
   func firstStep(_ mode: String) throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     var lines: [String] = []
     for processes in 1...3 {
       let outcome = try folder.run(
@@ -121,7 +110,7 @@ struct ProcessesTests {
 
   @Test("With a batch-norm of its own each process sees other statistics")
   func localBatchNorm() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     let training = Self.firstStep.replacing("1e37", with: "1e-3") + " --validate-every 1"
     for (name, option) in [("whole", ""), ("local", "--local-batch-norm")] {
       _ = try folder.succeed(2, .sparseTrain, "\(training) \(option) -o \(name).h5")
@@ -132,7 +121,7 @@ struct ProcessesTests {
 
   @Test("At 90 % little more than a tenth of the dense gradients crosses the network")
   func exchanged() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     // Wide enough for weights to be most of the parameters.
     let network = "--data dataset.h5 --stages 1,1,1,1 --width 24 --head-width 96 --threads 1"
     _ = try folder.succeed(1, .sparseTrain, "\(network) --steps 0 -o wide.h5")
@@ -153,7 +142,7 @@ struct ProcessesTests {
 
   @Test("Metrics of two and three processes are those of one")
   func evaluation() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     let evaluation =
       "--data dataset.h5 --model initial.h5 --split train --batch-size 3 --samples 5 --threads 1"
     for processes in 1...3 {
@@ -232,12 +221,12 @@ struct ProcessFaultTests {
   @Test("20 times one of two processes is killed: resumed, training ends with the same bytes")
   func killed() throws {
     let training = Self.training(steps: 40)
-    let whole = try makeFolder()
+    let whole = try Launcher.makeFolder()
     let start = ContinuousClock.now
     _ = try whole.succeed(2, .sparseTrain, "\(training) -o out.h5")
     let duration = (ContinuousClock.now - start) / .seconds(1)
 
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     var random = SeededRandom(23)
     var kills = 0
     while kills < 20 {
@@ -267,7 +256,7 @@ struct ProcessFaultTests {
 
   @Test("SIGTERM to mpirun leaves a checkpoint, from which one process and three go on alike")
   func interrupted() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     let training =
       "--data dataset.h5 --model initial.h5 --masks masks.h5 --batch-size 3 --threads 1"
     let endless = "\(training) --steps 1000000 --checkpoint-every 4 -o out.h5"
@@ -300,7 +289,7 @@ struct ProcessFaultTests {
 
   @Test("A process that stops answering is named, and all end")
   func stopped() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     let (child, errors) = try start(
       Self.training(steps: 1_000_000) + " --process-timeout 2 -o out.h5", in: folder)
     try waitForCheckpoint(in: folder)
@@ -316,7 +305,7 @@ struct ProcessFaultTests {
 
   @Test("A file that one process does not see, or sees another of, is an error that names it")
   func missingFile() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     try folder.makeFolder("other")
     try folder.add(folder.path("dataset.h5"), as: "other/dataset.h5")
     try FileManager.default.createSymbolicLink(
@@ -349,7 +338,7 @@ struct ProcessFaultTests {
 
   @Test("An error of all is told once, and so is wrong usage")
   func told() throws {
-    let folder = try makeFolder()
+    let folder = try Launcher.makeFolder()
     let outcome = try folder.run(
       2, .evaluate, "--data nothing.h5 --model initial.h5 -o out.h5")
     #expect(outcome.status == 1)
