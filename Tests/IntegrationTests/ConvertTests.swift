@@ -160,7 +160,9 @@ import Testing
       in: packageRoot)
     let run = outcome.stdout.replacing("\\\n  ", with: "")
     #expect(
-      run.contains("--model '\(Self.network)' --seed 1 --steps 0 -o /tmp/none/scenes/initial.h5"))
+      run.contains(
+        "--model '\(Self.network)' --seed 1 --steps 0 --checkpoint-minutes 5 --resume --fresh")
+        && run.contains(" -o /tmp/none/scenes/dense/seed-1/initial.h5"))
     #expect(!run.contains("--head-width"))
     let missing = try TestSupport.run(
       "/usr/bin/make", ["model", "MODEL=/none.h5"], in: packageRoot)
