@@ -10,6 +10,7 @@
 #include "CSparse.h"
 
 #include <new>
+#include <tuple>
 #include <vector>
 
 #include "Kernels.h"
@@ -17,7 +18,7 @@
 namespace {
 
 // Density from which multiplying all weights is faster than reading a stream of the kept ones.
-constexpr double dense_from = 0.5;
+constexpr double dense_from = 0.8;
 
 int64_t divided(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -27,12 +28,14 @@ struct Product {
   // The rows that some weight reads, in blocks that are unfolded together.
   std::vector<UnfoldedRow> rows;
   std::vector<int64_t> blocks;  // the first row of each, and the end
-  // The kept weights, output by output: the place of its row within the block.
+  // The kept weights in the order in which they are multiplied, block by block: the place of each
+  // one's row within the block.
   std::vector<uint16_t> row_in_block;
+  // Of a block, those of as many weights stand together, so that the processor foresees where they end.
   std::vector<Segment> segments;
   std::vector<int64_t> block_segments;  // the first segment of each block, and the end
-  // Where each weight lies among the layer's kept ones; empty where it is the same place.
-  std::vector<uint32_t> order;
+  // Of dense layers: where a row's weights begin in the panels, and the step to the next panel's.
+  std::vector<uint32_t> row_places, panel_steps;
   // Steps from output to output in what is read, and in what is written.
   int64_t read_y = 1, read_x = 1, write_y = 1, write_x = 1;
   // The first place that is written.
@@ -43,14 +46,14 @@ struct Product {
   int64_t panels() const { return divided(outputs, panel_rows); }
   // Floats of its panels, zeros of the last one included.
   int64_t panel_floats() const { return panels() * panel_rows * row_count(); }
-  int64_t block_of(int64_t row) const {
-    return std::upper_bound(blocks.begin(), blocks.end(), row) - blocks.begin() - 1;
+  int64_t panel_place(int64_t output, int64_t row) const {
+    return row_places[row] + output / panel_rows * panel_steps[row] + output % panel_rows;
   }
 };
 
-// One weight as a product reads it.
+// One weight as a product reads it, and its place among the layer's kept ones.
 struct Entry {
-  uint32_t output, row;
+  uint32_t output, row, weight;
 };
 
 // Rows that are unfolded together: a tile of them stays in the caches near the processor, larger
@@ -83,10 +86,22 @@ void split_into_blocks(Product &product, int64_t most) {
   }
 }
 
+// The blocks of a dense layer. Its panels lie block by block, panel by panel, row by row.
+void lay_panels(Product &product) {
+  split_into_blocks(product, block_rows(1, true));
+  for (int64_t b = 0; b < product.block_count(); b++) {
+    const int64_t first = product.blocks[b], rows = product.blocks[b + 1] - first;
+    for (int64_t r = 0; r < rows; r++) {
+      product.row_places.push_back((first * product.panels() + r) * panel_rows);
+      product.panel_steps.push_back(rows * panel_rows);
+    }
+  }
+}
+
 // The streams of a product from its weights, output by output with ascending rows. Only the rows
-// that are read are kept.
+// that are read are kept. `places` gets where each weight stands in the stream, counted from `first`.
 void index(Product &product, const std::vector<UnfoldedRow> &rows, const std::vector<Entry> &entries,
-           double density) {
+           double density, uint32_t first, std::vector<uint32_t> &places) {
   std::vector<uint32_t> place(rows.size(), 0);
   for (const Entry &entry : entries) place[entry.row] = 1;
   for (size_t row = 0; row < rows.size(); row++) {
@@ -100,26 +115,37 @@ void index(Product &product, const std::vector<UnfoldedRow> &rows, const std::ve
     for (int64_t r = product.blocks[b]; r < product.blocks[b + 1]; r++)
       block_of[r] = static_cast<uint32_t>(b);
 
-  product.row_in_block.reserve(entries.size());
-  std::vector<int64_t> counts(product.block_count() + 1, 0);
-  const auto starts_segment = [&](size_t i) {
-    return i == 0 || entries[i].output != entries[i - 1].output ||
-           block_of[place[entries[i].row]] != block_of[place[entries[i - 1].row]];
+  // Segments by block, and there by their number of weights.
+  struct Run {
+    uint32_t block, output, count;
+    size_t entry;
   };
-  for (size_t i = 0; i < entries.size(); i++) {
-    const uint32_t row = place[entries[i].row];
-    product.row_in_block.push_back(static_cast<uint16_t>(row - product.blocks[block_of[row]]));
-    if (starts_segment(i)) counts[block_of[row] + 1]++;
-  }
-  for (size_t b = 1; b < counts.size(); b++) counts[b] += counts[b - 1];
-  product.block_segments = counts;
-  product.segments.resize(counts.back());
+  std::vector<Run> runs;
   for (size_t i = 0; i < entries.size(); i++) {
     const uint32_t block = block_of[place[entries[i].row]];
-    if (starts_segment(i))
-      product.segments[counts[block]++] = {entries[i].output, static_cast<uint32_t>(i), 0};
-    product.segments[counts[block] - 1].count++;
+    if (runs.empty() || runs.back().output != entries[i].output || runs.back().block != block)
+      runs.push_back({block, entries[i].output, 0, i});
+    runs.back().count++;
   }
+  std::sort(runs.begin(), runs.end(), [](const Run &a, const Run &b) {
+    return std::tuple(a.block, b.count, a.output) < std::tuple(b.block, a.count, b.output);
+  });
+
+  product.row_in_block.reserve(entries.size());
+  product.segments.reserve(runs.size());
+  product.block_segments.assign(product.block_count() + 1, 0);
+  for (const Run &run : runs) {
+    product.segments.push_back(
+        {run.output, static_cast<uint32_t>(product.row_in_block.size()), run.count});
+    product.block_segments[run.block + 1]++;
+    for (size_t i = run.entry; i < run.entry + run.count; i++) {
+      places[entries[i].weight] = first + static_cast<uint32_t>(product.row_in_block.size());
+      product.row_in_block.push_back(
+          static_cast<uint16_t>(place[entries[i].row] - product.blocks[run.block]));
+    }
+  }
+  for (int64_t b = 0; b < product.block_count(); b++)
+    product.block_segments[b + 1] += product.block_segments[b];
 }
 
 // Memory of a thread that lasts from call to call.
@@ -185,15 +211,17 @@ struct CSConvolution {
   CSGeometry geometry;
   int64_t kept = 0;
   bool is_dense = false;
-  // Where the kept weights lie among all; empty where all are kept. Of dense layers only.
-  std::vector<uint32_t> places;
   Product forward;
   // One product for each phase of the stride.
   std::vector<Product> gradient;
-  // Of dense layers: where the gradients' products have a tap.
+  // Where each kept weight stands in the streams of the passes; of dense layers none.
+  std::vector<uint32_t> forward_places, gradient_places;
+  // Of dense layers: where the kept weights lie among all; empty where all are kept.
+  std::vector<uint32_t> cells;
+  // Where the gradients' products have a tap, and of dense layers their panels.
   struct TapPlace {
     size_t product = 0;
-    int64_t first_row = 0;
+    int64_t first_row = 0, first_float = 0;
   };
   std::vector<TapPlace> gradient_taps;
 
@@ -211,34 +239,39 @@ struct CSConvolution {
     return (width + 2 * g.padding_width - g.dilation_width * (g.kernel_width - 1) - 1) /
                g.stride_width + 1;
   }
-  // Of a weight's place among all, outputs × kernel × inputs of its group: its tap, and its input.
-  int64_t tap_of(uint32_t place) const { return place % row_length() / group_inputs(); }
-  int64_t input_of(uint32_t place) const {
-    return place / row_length() / group_outputs() * group_inputs() + place % group_inputs();
+  // Of a weight's cell among all, outputs × kernel × inputs of its group: its tap, and its input.
+  int64_t tap_of(uint32_t cell) const { return cell % row_length() / group_inputs(); }
+  int64_t input_of(uint32_t cell) const {
+    return cell / row_length() / group_outputs() * group_inputs() + cell % group_inputs();
   }
+  int64_t cell_of(int64_t weight) const { return cells.empty() ? weight : cells[weight]; }
   // Rows of the sums that a dense layer's gradient is made of come in fours.
   int64_t padded_row_length() const { return divided(row_length(), 4) * 4; }
 
   CSConvolution(const CSGeometry &geometry, const uint8_t *mask);
 
  private:
-  void make_forward(const std::vector<uint32_t> &kept_places);
-  void make_gradient(const std::vector<uint32_t> &kept_places);
+  void make_forward(const std::vector<uint32_t> &kept_cells);
+  void make_gradient(const std::vector<uint32_t> &kept_cells);
 };
 
 CSConvolution::CSConvolution(const CSGeometry &geometry, const uint8_t *mask) : geometry(geometry) {
   const int64_t count = geometry.outputs * row_length();
-  std::vector<uint32_t> kept_places;
+  std::vector<uint32_t> kept_cells;
   for (int64_t i = 0; i < count; i++)
-    if (mask == nullptr || mask[i] != 0) kept_places.push_back(static_cast<uint32_t>(i));
-  kept = static_cast<int64_t>(kept_places.size());
+    if (mask == nullptr || mask[i] != 0) kept_cells.push_back(static_cast<uint32_t>(i));
+  kept = static_cast<int64_t>(kept_cells.size());
   is_dense = geometry.groups == 1 && kept >= dense_from * static_cast<double>(count);
-  make_forward(kept_places);
-  make_gradient(kept_places);
-  if (is_dense && kept < count) places = std::move(kept_places);
+  if (!is_dense) {
+    forward_places.resize(kept_cells.size());
+    gradient_places.resize(kept_cells.size());
+  }
+  make_forward(kept_cells);
+  make_gradient(kept_cells);
+  if (is_dense && kept < count) cells = std::move(kept_cells);
 }
 
-void CSConvolution::make_forward(const std::vector<uint32_t> &kept_places) {
+void CSConvolution::make_forward(const std::vector<uint32_t> &kept_cells) {
   const CSGeometry &g = geometry;
   std::vector<UnfoldedRow> rows;
   for (int64_t y = 0; y < g.kernel_height; y++)
@@ -252,19 +285,20 @@ void CSConvolution::make_forward(const std::vector<uint32_t> &kept_places) {
   forward.read_x = g.stride_width;
   if (is_dense) {
     forward.rows = std::move(rows);
-    split_into_blocks(forward, block_rows(1, true));
+    lay_panels(forward);
     return;
   }
   std::vector<Entry> entries;
-  entries.reserve(kept_places.size());
-  for (uint32_t place : kept_places)
-    entries.push_back({static_cast<uint32_t>(place / row_length()),
-                       static_cast<uint32_t>(tap_of(place) * g.inputs + input_of(place))});
-  const double cells = static_cast<double>(g.outputs) * static_cast<double>(row_length());
-  index(forward, rows, entries, static_cast<double>(kept) / std::max(cells, 1.0));
+  entries.reserve(kept_cells.size());
+  for (uint32_t cell : kept_cells)
+    entries.push_back({static_cast<uint32_t>(cell / row_length()),
+                       static_cast<uint32_t>(tap_of(cell) * g.inputs + input_of(cell)),
+                       static_cast<uint32_t>(entries.size())});
+  const double all = static_cast<double>(g.outputs) * static_cast<double>(row_length());
+  index(forward, rows, entries, static_cast<double>(kept) / std::max(all, 1.0), 0, forward_places);
 }
 
-void CSConvolution::make_gradient(const std::vector<uint32_t> &kept_places) {
+void CSConvolution::make_gradient(const std::vector<uint32_t> &kept_cells) {
   const CSGeometry &g = geometry;
   gradient_taps.resize(taps());
   for (int64_t phase_y = 0; phase_y < g.stride_height; phase_y++)
@@ -289,33 +323,41 @@ void CSConvolution::make_gradient(const std::vector<uint32_t> &kept_places) {
       gradient.push_back(std::move(product));
     }
   if (is_dense) {
-    for (Product &product : gradient) split_into_blocks(product, block_rows(1, true));
+    std::vector<int64_t> first;
+    int64_t floats = 0;
+    for (Product &product : gradient) {
+      lay_panels(product);
+      first.push_back(floats);
+      floats += product.panel_floats();
+    }
+    for (TapPlace &tap : gradient_taps) tap.first_float = first[tap.product];
     return;
   }
   // The kept weights by input channel, tap and output: counted, then each put in its place.
   std::vector<int64_t> starts(g.inputs * taps() + 1, 0);
-  for (uint32_t place : kept_places) starts[input_of(place) * taps() + tap_of(place) + 1]++;
+  for (uint32_t cell : kept_cells) starts[input_of(cell) * taps() + tap_of(cell) + 1]++;
   for (size_t i = 1; i < starts.size(); i++) starts[i] += starts[i - 1];
-  std::vector<uint32_t> sorted(kept_places.size());
-  for (size_t i = 0; i < kept_places.size(); i++)
-    sorted[starts[input_of(kept_places[i]) * taps() + tap_of(kept_places[i])]++] =
+  std::vector<uint32_t> sorted(kept_cells.size());
+  for (size_t i = 0; i < kept_cells.size(); i++)
+    sorted[starts[input_of(kept_cells[i]) * taps() + tap_of(kept_cells[i])]++] =
         static_cast<uint32_t>(i);
   std::vector<std::vector<Entry>> entries(gradient.size());
-  for (uint32_t i : sorted) {
-    const uint32_t place = kept_places[i];
-    const TapPlace &tap = gradient_taps[tap_of(place)];
-    entries[tap.product].push_back(
-        {static_cast<uint32_t>(input_of(place)),
-         static_cast<uint32_t>(tap.first_row + place / row_length())});
-    gradient[tap.product].order.push_back(i);
+  for (uint32_t weight : sorted) {
+    const uint32_t cell = kept_cells[weight];
+    const TapPlace &tap = gradient_taps[tap_of(cell)];
+    entries[tap.product].push_back({static_cast<uint32_t>(input_of(cell)),
+                                    static_cast<uint32_t>(tap.first_row + cell / row_length()),
+                                    weight});
   }
+  uint32_t first = 0;
   for (size_t p = 0; p < gradient.size(); p++) {
     const std::vector<UnfoldedRow> rows = std::move(gradient[p].rows);
     gradient[p].rows.clear();
-    const double cells = static_cast<double>(g.inputs) * static_cast<double>(rows.size()) /
-                         static_cast<double>(g.groups);
+    const double all = static_cast<double>(g.inputs) * static_cast<double>(rows.size()) /
+                       static_cast<double>(g.groups);
     index(gradient[p], rows, entries[p],
-          static_cast<double>(entries[p].size()) / std::max(cells, 1.0));
+          static_cast<double>(entries[p].size()) / std::max(all, 1.0), first, gradient_places);
+    first += static_cast<uint32_t>(entries[p].size());
   }
 }
 
@@ -344,46 +386,29 @@ int64_t cs_convolution_output_width(const CSConvolution *convolution, int64_t wi
 // MARK: Weights as a pass reads them
 
 int64_t cs_convolution_arranged_count(const CSConvolution *convolution, CSPass pass) {
-  if (!convolution->is_dense) return pass == cs_forward ? 0 : convolution->kept;
-  if (pass == cs_forward)
-    return convolution->forward.panel_floats();
+  if (!convolution->is_dense) return convolution->kept;
+  if (pass == cs_forward) return convolution->forward.panel_floats();
   int64_t count = 0;
-  for (const Product &product : convolution->gradient)
-    count += product.panel_floats();
+  for (const Product &product : convolution->gradient) count += product.panel_floats();
   return count;
 }
 
-// Panels lie block by block, panel by panel, row by row.
-static int64_t panel_place(const Product &product, int64_t output, int64_t row) {
-  const int64_t block = product.block_of(row), first = product.blocks[block];
-  const int64_t rows = product.blocks[block + 1] - first;
-  return (first * product.panels() + output / panel_rows * rows + row - first) * panel_rows +
-         output % panel_rows;
-}
-
 void cs_convolution_arrange(const CSConvolution *convolution, CSPass pass, const float *weights,
-                            float *arranged) {
+                            float *arranged, int64_t first, int64_t last) {
   const CSConvolution &c = *convolution;
   if (!c.is_dense) {
-    if (pass == cs_forward) return;
-    for (const Product &product : c.gradient)
-      for (uint32_t place : product.order) *arranged++ = weights[place];
+    const uint32_t *place = (pass == cs_forward ? c.forward_places : c.gradient_places).data();
+    for (int64_t i = first; i < last; i++) arranged[place[i]] = weights[i];
     return;
   }
-  std::memset(arranged, 0,
-              static_cast<size_t>(cs_convolution_arranged_count(convolution, pass)) * sizeof(float));
-  std::vector<int64_t> first(c.gradient.size() + 1, 0);
-  for (size_t p = 0; p < c.gradient.size(); p++)
-    first[p + 1] = first[p] + c.gradient[p].panel_floats();
-  for (int64_t i = 0; i < c.kept; i++) {
-    const int64_t place = c.places.empty() ? i : c.places[i];
-    const int64_t output = place / c.row_length(), row = place % c.row_length();
+  for (int64_t i = first; i < last; i++) {
+    const int64_t output = c.cell_of(i) / c.row_length(), row = c.cell_of(i) % c.row_length();
     if (pass == cs_forward) {
-      arranged[panel_place(c.forward, output, row)] = weights[i];
+      arranged[c.forward.panel_place(output, row)] = weights[i];
     } else {
       const CSConvolution::TapPlace &tap = c.gradient_taps[row / c.group_inputs()];
-      arranged[first[tap.product] + panel_place(c.gradient[tap.product], row % c.group_inputs(),
-                                                tap.first_row + output)] = weights[i];
+      arranged[tap.first_float + c.gradient[tap.product].panel_place(
+                                     row % c.group_inputs(), tap.first_row + output)] = weights[i];
     }
   }
 }
@@ -498,7 +523,7 @@ void cs_convolution_input_gradient(const CSConvolution *convolution, const CSMap
     }
     piece -= tiles;
     arranged += convolution->is_dense ? product.panel_floats()
-                                      : static_cast<int64_t>(product.order.size());
+                                      : static_cast<int64_t>(product.row_in_block.size());
   }
 }
 
@@ -588,10 +613,12 @@ void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMa
   }
 }
 
-void cs_convolution_collect(const CSConvolution *convolution, const float *sums, float *gradient) {
+void cs_convolution_collect(const CSConvolution *convolution, const float *sums, float *gradient,
+                            int64_t first, int64_t last) {
   const CSConvolution &c = *convolution;
-  for (int64_t i = 0; i < c.kept; i++) {
-    const int64_t place = c.places.empty() ? i : c.places[i];
-    gradient[i] = sums[place / c.row_length() * c.padded_row_length() + place % c.row_length()];
-  }
+  for (int64_t i = first; i < last; i++)
+    gradient[i] =
+        sums[c.is_dense ? c.cell_of(i) / c.row_length() * c.padded_row_length() +
+                              c.cell_of(i) % c.row_length()
+                        : c.forward_places[i]];
 }

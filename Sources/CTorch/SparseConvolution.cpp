@@ -34,13 +34,25 @@ void parallel_queue(int64_t pieces, c10::function_ref<void(int64_t)> body) {
 
 CSMaps maps_of(const at::Tensor &input) { return {input.size(0), input.size(2), input.size(3)}; }
 
+// Runs the body on ranges of the kept weights.
+void parallel_weights(const Convolution &convolution,
+                      c10::function_ref<void(int64_t first, int64_t last)> body) {
+  const int64_t kept = cs_convolution_kept(convolution.kernels), smallest = 1 << 15;
+  const int64_t pieces = std::clamp<int64_t>(kept / smallest, 1, ct_threads());
+  parallel_pieces(pieces, [&](int64_t piece) {
+    body(kept * piece / pieces, kept * (piece + 1) / pieces);
+  });
+}
+
 // The weights as a pass reads them.
 at::Tensor arranged(const Convolution &convolution, CSPass pass, const at::Tensor &weights) {
-  const int64_t count = cs_convolution_arranged_count(convolution.kernels, pass);
-  if (count == 0) return weights;
-  at::Tensor result = at::empty({count}, weights.options());
-  cs_convolution_arrange(convolution.kernels, pass, weights.const_data_ptr<float>(),
-                         result.mutable_data_ptr<float>());
+  at::Tensor result =
+      at::zeros({cs_convolution_arranged_count(convolution.kernels, pass)}, weights.options());
+  const float *from = weights.const_data_ptr<float>();
+  float *to = result.mutable_data_ptr<float>();
+  parallel_weights(convolution, [&](int64_t first, int64_t last) {
+    cs_convolution_arrange(convolution.kernels, pass, from, to, first, last);
+  });
   return result;
 }
 
@@ -90,10 +102,12 @@ at::Tensor weight_gradient(const Convolution &convolution, const at::Tensor &inp
   parallel_queue(cs_convolution_weight_pieces(convolution.kernels), [&](int64_t piece) {
     cs_convolution_weight_gradient(convolution.kernels, &maps, from, tiles, sum, piece);
   });
-  if (!cs_convolution_is_dense(convolution.kernels)) return sums;
   at::Tensor result =
       at::empty({cs_convolution_kept(convolution.kernels)}, gradient.options());
-  cs_convolution_collect(convolution.kernels, sum, result.mutable_data_ptr<float>());
+  float *weights = result.mutable_data_ptr<float>();
+  parallel_weights(convolution, [&](int64_t first, int64_t last) {
+    cs_convolution_collect(convolution.kernels, sum, weights, first, last);
+  });
   return result;
 }
 

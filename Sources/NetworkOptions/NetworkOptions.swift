@@ -44,7 +44,7 @@ public struct MachineOptions: ParsableArguments {
   @Option(
     help: """
       Arithmetic of the network: float32, bfloat16 where that is safe, or auto: bfloat16 where the \
-      processor or GPU calculates in it.
+      processor or GPU is faster in it.
       """)
   public var precision = PrecisionChoice.auto
 
@@ -56,11 +56,10 @@ public struct MachineOptions: ParsableArguments {
     let machine = try Machine.prepare(
       device: device, precision: precision.precision, threads: common.threadCount,
       localRank: Launch.current.localRank)
-    if precision == .bfloat16, !machine.device.calculatesInBFloat16 {
+    if precision == .bfloat16, !machine.device.isFasterInBFloat16 {
       common.warn(
         tool,
-        "--precision bfloat16: this processor has no such arithmetic; it is emulated, and slower than "
-          + "float32")
+        "--precision bfloat16: this processor is slower in it than in float32, or has to emulate it")
     }
     return machine
   }

@@ -27,9 +27,9 @@ public enum Device: Hashable, Sendable {
     return Int(ct_gpus())
   }
 
-  /// Whether it has instructions for bfloat16; without them libtorch emulates them, at a quarter of
-  /// float32's speed.
-  public var calculatesInBFloat16: Bool { ct_calculates_in_bfloat16(raw) }
+  /// Whether it does more multiply-adds a second in bfloat16 than in float32. A processor without such
+  /// instructions emulates them, at a quarter of float32's speed; Intel's without AMX have them, at half.
+  public var isFasterInBFloat16: Bool { ct_is_faster_in_bfloat16(raw) }
 }
 
 /// Settings of the whole process; call before the first tensor.

@@ -26,7 +26,7 @@ public struct Machine: Sendable {
   /// Chooses the device and the precision, and sets the process's number of threads.
   ///
   /// - Parameters:
-  ///   - precision: nil for bfloat16 where the device calculates in it, else float32.
+  ///   - precision: nil for bfloat16 where the device is faster in it, else float32.
   ///   - threads: nil for libtorch's choice, a thread per core.
   ///   - localRank: this process's number among those of a run on this machine, which share its GPUs.
   /// - Throws: ``TorchError`` when a GPU or an instruction set is asked for and absent.
@@ -39,7 +39,7 @@ public struct Machine: Sendable {
     let device = try choice.device(localRank: localRank)
     return Machine(
       device: device,
-      precision: precision ?? (device.calculatesInBFloat16 ? .bfloat16 : .float32),
+      precision: precision ?? (device.isFasterInBFloat16 ? .bfloat16 : .float32),
       precisionIsFree: precision == nil)
   }
 }

@@ -1,5 +1,8 @@
 // Products with an unfolded tile: the inner loops of convolutions and linear layers.
 
+// Rows of a map, and rows of gradients, that are called for before their turn: they lie where the
+// processor's own prefetching does not look.
+constexpr int64_t rows_ahead = 8, segments_ahead = 5;
 // A block of the dense product: its accumulators, panel × strip, fill the registers.
 constexpr int strip_vectors = LANES == 16 ? 4 : 2;
 
@@ -20,43 +23,66 @@ INLINE void clear(float *to, int64_t count) {
   for (; i < count; i++) to[i] = 0;
 }
 
+// Part of a row of a tile, from a row of the map, where `begin` to `end` of it lie in the map.
+INLINE void copy_part(const float *from, int64_t begin, int64_t end, int64_t count, float *to) {
+  clear(to, begin);
+  copy(from + begin, to + begin, end - begin);
+  clear(to + end, count - end);
+}
+
+// The same, of a map of which only every so many columns are read.
+INLINE void copy_strided(const UnfoldSource &source, const float *from, int64_t first,
+                         int64_t offset_x, int64_t count, float *to) {
+  int64_t x = first / source.images, n = first % source.images;
+  for (int64_t i = 0; i < count; x++, n = 0) {
+    const int64_t at = x * source.stride_x + offset_x;
+    const int64_t taken = std::min(source.images - n, count - i);
+    if (at < 0 || at >= source.width)
+      for (int64_t j = 0; j < taken; j++) to[i + j] = 0;
+    else
+      for (int64_t j = 0; j < taken; j++) to[i + j] = from[at * source.images + n + j];
+    i += taken;
+  }
+}
+
 void unfold(const UnfoldSource &source, const TilePart *parts, int part_count,
             const UnfoldedRow *rows, int64_t row_count, int64_t width, float *tile) {
   const int64_t row_size = source.width * source.images;
-  for (int64_t r = 0; r < row_count; r++) {
-    const float *plane = source.planes + rows[r].channel * source.height * row_size;
+  const int64_t plane = source.height * row_size;
+  // Rows of the same tap differ in their channel alone.
+  for (int64_t r = 0, end_row = 0; r < row_count; r = end_row) {
+    const UnfoldedRow tap = rows[r];
+    for (end_row = r + 1; end_row < row_count && rows[end_row].offset_y == tap.offset_y &&
+                          rows[end_row].offset_x == tap.offset_x;)
+      end_row++;
     float *to = tile + r * width;
-    for (int p = 0; p < part_count; p++) {
+    for (int p = 0; p < part_count; to += parts[p++].count) {
       const TilePart &part = parts[p];
-      const int64_t y = part.row * source.stride_y + rows[r].offset_y;
+      const int64_t y = part.row * source.stride_y + tap.offset_y;
       if (y < 0 || y >= source.height) {
-        clear(to, part.count);
-        to += part.count;
+        for (int64_t i = 0; i < end_row - r; i++) clear(to + i * width, part.count);
         continue;
       }
-      const float *from = plane + y * row_size;
+      const float *row = source.planes + y * row_size;
       if (source.stride_x == 1) {
-        const int64_t first = part.first + rows[r].offset_x * source.images;
+        const int64_t first = part.first + tap.offset_x * source.images;
         const int64_t begin = std::min(std::max<int64_t>(-first, 0), part.count);
         const int64_t end = std::max(std::min(row_size - first, part.count), begin);
-        clear(to, begin);
-        copy(from + first + begin, to + begin, end - begin);
-        clear(to + end, part.count - end);
-      } else {
-        int64_t x = part.first / source.images, n = part.first % source.images;
-        for (int64_t i = 0; i < part.count; x++, n = 0) {
-          const int64_t at = x * source.stride_x + rows[r].offset_x;
-          const int64_t count = std::min(source.images - n, part.count - i);
-          if (at < 0 || at >= source.width)
-            for (int64_t j = 0; j < count; j++) to[i + j] = 0;
-          else
-            for (int64_t j = 0; j < count; j++) to[i + j] = from[at * source.images + n + j];
-          i += count;
+        for (int64_t i = 0; i < end_row - r; i++) {
+          const float *next =
+              row + rows[std::min(r + i + rows_ahead, end_row - 1)].channel * plane + first + begin;
+          for (int64_t at = 0; at < end - begin; at += 16) __builtin_prefetch(next + at);
+          copy_part(row + rows[r + i].channel * plane + first, begin, end, part.count,
+                    to + i * width);
         }
+      } else {
+        for (int64_t i = 0; i < end_row - r; i++)
+          copy_strided(source, row + rows[r + i].channel * plane, part.first, tap.offset_x,
+                       part.count, to + i * width);
       }
-      to += part.count;
     }
-    clear(to, tile + (r + 1) * width - to);
+    const int64_t rest = tile + (r + 1) * width - to;
+    for (int64_t i = 0; i < end_row - r; i++) clear(to + i * width, rest);
   }
 }
 
@@ -111,6 +137,46 @@ INLINE void add_sums(float *to, Vector a, Vector b, Vector c, Vector d) {
       __builtin_shufflevector(ef, gh, 0, 1, 4, 5) + __builtin_shufflevector(ef, gh, 2, 3, 6, 7);
 }
 
+#if LANES == 16
+// The same of eight vectors: halves, quarters and eighths of two vectors at a time become one vector.
+INLINE void add_sums(float *to, const Vector (&v)[8]) {
+  typedef float Half __attribute__((vector_size(32)));
+  typedef float UnalignedHalf __attribute__((vector_size(32), aligned(4)));
+  const auto halves = [](Vector a, Vector b) __attribute__((always_inline)) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+           __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30,
+                                   31);
+  };
+  const auto quarters = [](Vector a, Vector b) __attribute__((always_inline)) {
+    return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+           __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+  };
+  const Vector abcd = quarters(halves(v[0], v[1]), halves(v[2], v[3]));
+  const Vector efgh = quarters(halves(v[4], v[5]), halves(v[6], v[7]));
+  // Two lanes of each sum: a, e, b, f, c, g, d, h.
+  const Vector pairs =
+      __builtin_shufflevector(abcd, efgh, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+      __builtin_shufflevector(abcd, efgh, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+  const Half even = __builtin_shufflevector(pairs, pairs, 0, 4, 8, 12, 2, 6, 10, 14);
+  const Half odd = __builtin_shufflevector(pairs, pairs, 1, 5, 9, 13, 3, 7, 11, 15);
+  *reinterpret_cast<UnalignedHalf *>(to) += even + odd;
+}
+#endif
+
+// The products of some rows with the output's gradient. Each sum waits for its last product, so there
+// must be several on the way at once.
+template <int count>
+INLINE void sample_rows(const float *tile, const uint16_t *rows, const Vector (&output)[tile_vectors],
+                        Vector (&sum)[count]) {
+#pragma unroll
+  for (int k = 0; k < count; k++) {
+    const float *from = tile + static_cast<int64_t>(rows[k]) * tile_vectors * LANES;
+    sum[k] = output[0] * load(from);
+#pragma unroll
+    for (int j = 1; j < tile_vectors; j++) sum[k] += output[j] * load(from + j * LANES);
+  }
+}
+
 // The gradient of kept weights: the output's gradient stays in registers.
 void sample_kept(const float *tile, const Segment *segments, int64_t segment_count,
                  const uint16_t *rows, const float *gradient, float *weights) {
@@ -118,17 +184,24 @@ void sample_kept(const float *tile, const Segment *segments, int64_t segment_cou
   for (int64_t s = 0; s < segment_count; s++) {
     const Segment segment = segments[s];
     const float *at = gradient + static_cast<int64_t>(segment.output) * width;
+    const float *next = gradient + static_cast<int64_t>(
+        segments[std::min(s + segments_ahead, segment_count - 1)].output) * width;
+    for (int j = 0; j < vectors; j++) __builtin_prefetch(next + j * LANES);
     Vector output[vectors];
     for (int j = 0; j < vectors; j++) output[j] = load(at + j * LANES);
     const uint16_t *row = rows + segment.first;
     float *weight = weights + segment.first;
     uint32_t i = 0;
+#if LANES == 16
+    for (; i + 8 <= segment.count; i += 8) {
+      Vector sum[8];
+      sample_rows(tile, row + i, output, sum);
+      add_sums(weight + i, sum);
+    }
+#endif
     for (; i + 4 <= segment.count; i += 4) {
-      Vector sum[4] = {};
-      for (int k = 0; k < 4; k++) {
-        const float *from = tile + static_cast<int64_t>(row[i + k]) * width;
-        for (int j = 0; j < vectors; j++) sum[k] += output[j] * load(from + j * LANES);
-      }
+      Vector sum[4];
+      sample_rows(tile, row + i, output, sum);
       add_sums(weight + i, sum[0], sum[1], sum[2], sum[3]);
     }
     if (i == segment.count) continue;

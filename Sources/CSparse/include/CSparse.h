@@ -60,11 +60,11 @@ int64_t cs_convolution_output_width(const CSConvolution *convolution, int64_t wi
 
 typedef enum { cs_forward = 0, cs_input_gradient = 1 } CSPass;
 
-// The weights as a pass reads them: floats that they take there, and the copy. 0 where the pass reads
-// the kept weights as they are.
+// The weights as a pass reads them: this many floats, 0 at first, which arrange fills from the weights
+// first ... last - 1.
 int64_t cs_convolution_arranged_count(const CSConvolution *convolution, CSPass pass);
 void cs_convolution_arrange(const CSConvolution *convolution, CSPass pass, const float *weights,
-                            float *arranged);
+                            float *arranged, int64_t first, int64_t last);
 
 // A pass is done in pieces, in any order, on any threads: each output is written by one of them.
 int64_t cs_convolution_pieces(const CSConvolution *convolution, CSPass pass, const CSMaps *maps);
@@ -76,8 +76,8 @@ void cs_convolution_input_gradient(const CSConvolution *convolution, const CSMap
                                    float *input_gradient, int64_t piece);
 
 // The gradient of the weights. First the output's gradient is brought into tiles, each a piece; then
-// pieces add to `sums`, which has this many floats, 0 at first. Where all weights are multiplied,
-// collect makes the gradient of the kept ones of it; else it is that gradient.
+// pieces add to `sums`, which has this many floats, 0 at first; collect takes the gradient of the
+// weights first ... last - 1 from there.
 int64_t cs_convolution_gradient_tiles(const CSConvolution *convolution, const CSMaps *maps);
 int64_t cs_convolution_tiled_count(const CSConvolution *convolution, const CSMaps *maps);
 void cs_convolution_tile_gradient(const CSConvolution *convolution, const CSMaps *maps,
@@ -87,7 +87,8 @@ int64_t cs_convolution_weight_pieces(const CSConvolution *convolution);
 void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMaps *maps,
                                     const float *input, const float *tiled, float *sums,
                                     int64_t piece);
-void cs_convolution_collect(const CSConvolution *convolution, const float *sums, float *gradient);
+void cs_convolution_collect(const CSConvolution *convolution, const float *sums, float *gradient,
+                            int64_t first, int64_t last);
 
 // What follows works on the channels first ... last - 1 and on nothing else, so ranges of channels
 // may be worked on side by side, and the results do not depend on how the channels are divided.

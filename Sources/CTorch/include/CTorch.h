@@ -46,7 +46,7 @@ CError ct_parallel(int pieces, void (*body)(int piece, void *context), void *con
 // Loads the CUDA part of this libtorch; *is_there tells whether it has one.
 CError ct_load_cuda(bool *is_there);
 int ct_gpus(void);  // that libtorch can use, once its CUDA part is loaded
-bool ct_calculates_in_bfloat16(CDevice device);  // natively, not emulated
+bool ct_is_faster_in_bfloat16(CDevice device);  // than in float32
 
 // Tensors: making, reading, releasing.
 CError ct_from_data(CTensor **out, const void *data, CDType dtype, const int64_t *shape,
