@@ -59,7 +59,8 @@ public struct MachineOptions: ParsableArguments {
     if precision == .bfloat16, !machine.device.isFasterInBFloat16 {
       common.warn(
         tool,
-        "--precision bfloat16: this processor is slower in it than in float32, or has to emulate it")
+        "--precision bfloat16: this processor is slower in it than in float32, or has to emulate it"
+      )
     }
     return machine
   }

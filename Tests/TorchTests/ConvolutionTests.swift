@@ -19,6 +19,10 @@ import Torch
     Case(stride: Pair(3, 1), padding: Pair(0, 2), dilation: Pair(1, 2)),
     Case(stride: Pair(1, 2), padding: 1, groups: 2), Case(padding: Pair(1, 0), groups: 4),
     Case(stride: 2, groups: 2, kernel: 1),
+    // Taps that see little of the map, and taps that see nothing.
+    Case(padding: 4, dilation: 4, kernel: 3),
+    Case(padding: Pair(7, 1), dilation: Pair(7, 1), kernel: 3),
+    Case(padding: Pair(1, 9), dilation: Pair(2, 9), kernel: Pair(2, 3)),
   ]
 
   // oneDNN wrote behind the gradient's buffer here, which a later allocation paid for.
