@@ -557,27 +557,46 @@ int64_t cs_convolution_gradient_tiles(const CSConvolution *convolution, const CS
   return divided(output_plane(convolution, maps), gradient_tile_width(convolution));
 }
 
-int64_t cs_convolution_tiled_count(const CSConvolution *convolution, const CSMaps *maps) {
-  return cs_convolution_gradient_tiles(convolution, maps) * gradient_tile_width(convolution) *
-         convolution->geometry.outputs;
+static bool packs(const CSConvolution *convolution, CSPrecision precision) {
+  return precision == cs_bfloat16 && !convolution->is_dense &&
+         kernels().convolution.pack != nullptr;
+}
+
+// Floats that a tile of the output's gradient takes, packed or not.
+static int64_t tile_floats(const CSConvolution *convolution, CSPrecision precision) {
+  return gradient_tile_width(convolution) * convolution->geometry.outputs /
+         (packs(convolution, precision) ? 2 : 1);
+}
+
+int64_t cs_convolution_tiled_count(const CSConvolution *convolution, const CSMaps *maps,
+                                   CSPrecision precision) {
+  return cs_convolution_gradient_tiles(convolution, maps) * tile_floats(convolution, precision);
 }
 
 void cs_convolution_tile_gradient(const CSConvolution *convolution, const CSMaps *maps,
-                                  const float *output_gradient, float *tiled, int64_t tile) {
+                                  CSPrecision precision, const float *output_gradient,
+                                  float *tiled, int64_t tile) {
+  static thread_local Scratch row_scratch;
   const int64_t width = gradient_tile_width(convolution), plane = output_plane(convolution, maps);
   const int64_t count = std::min(width, plane - tile * width);
-  float *to = tiled + tile * width * convolution->geometry.outputs;
-  for (int64_t o = 0; o < convolution->geometry.outputs; o++, to += width) {
-    std::memcpy(to, output_gradient + o * plane + tile * width,
+  const bool is_packed = packs(convolution, precision);
+  float *to = tiled + tile * tile_floats(convolution, precision);
+  float *row = is_packed ? row_scratch.floats(width) : to;
+  for (int64_t o = 0; o < convolution->geometry.outputs; o++) {
+    std::memcpy(row, output_gradient + o * plane + tile * width,
                 static_cast<size_t>(count) * sizeof(float));
-    std::memset(to + count, 0, static_cast<size_t>(width - count) * sizeof(float));
+    std::memset(row + count, 0, static_cast<size_t>(width - count) * sizeof(float));
+    if (is_packed)
+      kernels().convolution.pack(row, width, reinterpret_cast<uint16_t *>(to) + o * width);
+    else
+      row += width;
   }
 }
 
 void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMaps *maps,
-                                    const float *input, const float *tiled, float *sums,
-                                    int64_t piece) {
-  static thread_local Scratch scratch;
+                                    CSPrecision precision, const float *input, const float *tiled,
+                                    float *sums, int64_t piece) {
+  static thread_local Scratch scratch, packed_scratch;
   static thread_local std::vector<TilePart> parts;
   const CSConvolution &c = *convolution;
   const Product &product = c.forward;
@@ -592,11 +611,12 @@ void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMa
   const int64_t rows = end_row - first_row;
   const int64_t padded = c.is_dense ? divided(rows, 4) * 4 : rows;
   const int64_t width = gradient_tile_width(convolution);
+  const int64_t step = tile_floats(convolution, precision);
   float *unfolded = scratch.floats(padded * width);
   std::memset(unfolded + rows * width, 0,
               static_cast<size_t>((padded - rows) * width) * sizeof(float));
 
-  for (int64_t first = 0; first < plane; first += width, tiled += width * product.outputs) {
+  for (int64_t first = 0; first < plane; first += width, tiled += step) {
     split_into_parts(first, std::min(width, plane - first), row_size, parts);
     if (!see_map(source, parts, product.rows.data() + first_row, rows)) continue;
     kernel.unfold(source, parts.data(), static_cast<int>(parts.size()),
@@ -604,11 +624,17 @@ void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMa
     if (c.is_dense) {
       kernel.sample_all(unfolded, padded, dense_vectors, tiled, product.outputs, sums + first_row,
                         c.padded_row_length());
+      continue;
+    }
+    const Segment *segments = product.segments.data() + product.block_segments[piece];
+    const int64_t count = product.block_segments[piece + 1] - product.block_segments[piece];
+    if (packs(convolution, precision)) {
+      auto *packed = reinterpret_cast<uint16_t *>(packed_scratch.floats(rows * width / 2));
+      kernel.pack(unfolded, rows * width, packed);
+      kernel.sample_packed(packed, segments, count, product.row_in_block.data(),
+                           reinterpret_cast<const uint16_t *>(tiled), sums);
     } else {
-      const int64_t segment = product.block_segments[piece];
-      kernel.sample_kept(unfolded, product.segments.data() + segment,
-                         product.block_segments[piece + 1] - segment, product.row_in_block.data(),
-                         tiled, sums);
+      kernel.sample_kept(unfolded, segments, count, product.row_in_block.data(), tiled, sums);
     }
   }
 }

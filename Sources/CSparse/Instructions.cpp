@@ -7,8 +7,9 @@
 namespace {
 
 CSInstructions best() {
-  if (cs_has_instructions(cs_avx512)) return cs_avx512;
-  return cs_has_instructions(cs_avx2) ? cs_avx2 : cs_portable;
+  for (CSInstructions instructions : {cs_avx512_bf16, cs_avx512, cs_avx2})
+    if (cs_has_instructions(instructions)) return instructions;
+  return cs_portable;
 }
 
 std::atomic<CSInstructions> &in_use() {
@@ -21,6 +22,8 @@ std::atomic<CSInstructions> &in_use() {
 bool cs_has_instructions(CSInstructions instructions) {
 #if defined(__x86_64__)
   switch (instructions) {
+    case cs_avx512_bf16:
+      return __builtin_cpu_supports("avx512bf16") && cs_has_instructions(cs_avx512);
     case cs_avx512: return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma");
     case cs_avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     default: return true;
@@ -41,6 +44,7 @@ bool cs_use_instructions(CSInstructions instructions) {
 const Kernels &kernels() {
 #if defined(__x86_64__)
   switch (in_use().load()) {
+    case cs_avx512_bf16: return avx512_bf16_kernels;
     case cs_avx512: return avx512_kernels;
     case cs_avx2: return avx2_kernels;
     default: break;

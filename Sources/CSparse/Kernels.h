@@ -54,6 +54,11 @@ struct ConvolutionKernels {
   // weights += ⟨gradient[output], tile[row]⟩, of tiles 8 vectors wide
   void (*sample_kept)(const float *tile, const Segment *segments, int64_t segment_count,
                       const uint16_t *rows, const float *gradient, float *weights);
+  // The same of values in bfloat16, and such values from floats, a multiple of 32; null where there are
+  // no instructions for them.
+  void (*sample_packed)(const uint16_t *tile, const Segment *segments, int64_t segment_count,
+                        const uint16_t *rows, const uint16_t *gradient, float *weights);
+  void (*pack)(const float *from, int64_t count, uint16_t *to);
   // The same for all weights: panels have `panel_rows` outputs' weights of each row side by side.
   void (*multiply_all[4])(const float *tile, int64_t row_count, const float *panels,
                           int64_t panel_stride, int64_t panel_count, float *sums);
@@ -102,6 +107,7 @@ struct Kernels {
 extern const Kernels portable_kernels;
 extern const Kernels avx2_kernels;
 extern const Kernels avx512_kernels;
+extern const Kernels avx512_bf16_kernels;
 
 // Those of the instruction set in use.
 const Kernels &kernels();

@@ -10,12 +10,14 @@
 
 #include "Border.h"
 
-// The same values in that layout; in place where they already lie so.
+// The same values in that layout; in place where they already lie so. What libtorch calculated in
+// bfloat16 becomes float32.
 inline at::Tensor batch_innermost(const at::Tensor &tensor) {
   TORCH_CHECK(tensor.dim() == 4, "expected N x C x H x W, found the shape ", tensor.sizes());
-  TORCH_CHECK(tensor.is_cpu() && tensor.scalar_type() == at::kFloat,
+  TORCH_CHECK(tensor.is_cpu() &&
+                  (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16),
               "the sparse engine calculates in float32 on the CPU, found ", tensor.scalar_type());
-  return tensor.permute({1, 2, 3, 0}).contiguous().permute({3, 0, 1, 2});
+  return tensor.to(at::kFloat).permute({1, 2, 3, 0}).contiguous().permute({3, 0, 1, 2});
 }
 
 inline at::Tensor empty_batch_innermost(int64_t batch, int64_t channels, int64_t height,

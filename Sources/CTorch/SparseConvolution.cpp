@@ -1,5 +1,6 @@
 // Convolutions and linear layers whose leaf is the vector of kept weights, by the kernels of CSparse.
 
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/core/ivalue.h>
@@ -87,20 +88,20 @@ at::Tensor input_gradient(const Convolution &convolution, const CSMaps &maps,
   return result;
 }
 
-at::Tensor weight_gradient(const Convolution &convolution, const at::Tensor &input,
-                           const at::Tensor &gradient) {
+at::Tensor weight_gradient(const Convolution &convolution, CSPrecision precision,
+                           const at::Tensor &input, const at::Tensor &gradient) {
   const CSMaps maps = maps_of(input);
   at::Tensor sums =
       at::zeros({cs_convolution_weight_sums(convolution.kernels)}, gradient.options());
-  at::Tensor tiled =
-      at::empty({cs_convolution_tiled_count(convolution.kernels, &maps)}, gradient.options());
+  at::Tensor tiled = at::empty({cs_convolution_tiled_count(convolution.kernels, &maps, precision)},
+                               gradient.options());
   const float *from = input.const_data_ptr<float>(), *output = gradient.const_data_ptr<float>();
   float *tiles = tiled.mutable_data_ptr<float>(), *sum = sums.mutable_data_ptr<float>();
   parallel_queue(cs_convolution_gradient_tiles(convolution.kernels, &maps), [&](int64_t tile) {
-    cs_convolution_tile_gradient(convolution.kernels, &maps, output, tiles, tile);
+    cs_convolution_tile_gradient(convolution.kernels, &maps, precision, output, tiles, tile);
   });
   parallel_queue(cs_convolution_weight_pieces(convolution.kernels), [&](int64_t piece) {
-    cs_convolution_weight_gradient(convolution.kernels, &maps, from, tiles, sum, piece);
+    cs_convolution_weight_gradient(convolution.kernels, &maps, precision, from, tiles, sum, piece);
   });
   at::Tensor result =
       at::empty({cs_convolution_kept(convolution.kernels)}, gradient.options());
@@ -119,6 +120,9 @@ class SparseConvolution : public torch::autograd::Function<SparseConvolution> {
     context->save_for_backward({input, weights});
     context->saved_data["convolution"] = c10::IValue::make_capsule(convolution);
     context->saved_data["has_bias"] = bias.has_value();
+    // The backward pass follows the forward pass, as with libtorch's own layers.
+    context->saved_data["precision"] = static_cast<int64_t>(
+        at::autocast::is_autocast_enabled(at::kCPU) ? cs_bfloat16 : cs_float32);
     const CSFinish finish = {nullptr, bias ? bias->const_data_ptr<float>() : nullptr, nullptr,
                              false};
     return forward_pass(*convolution, input, weights, finish);
@@ -133,7 +137,10 @@ class SparseConvolution : public torch::autograd::Function<SparseConvolution> {
     at::Tensor input, weights, bias;
     if (context->needs_input_grad(0))
       input = input_gradient(convolution, maps_of(saved[0]), saved[1], gradient);
-    if (context->needs_input_grad(1)) weights = weight_gradient(convolution, saved[0], gradient);
+    if (context->needs_input_grad(1))
+      weights = weight_gradient(
+          convolution, static_cast<CSPrecision>(context->saved_data["precision"].toInt()), saved[0],
+          gradient);
     // The context numbers the tensors that were there.
     if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(2))
       bias = gradient.sum({0, 2, 3});

@@ -43,8 +43,8 @@ public struct MachineOptions: ParsableArguments {
 
   @Option(
     help: """
-      Arithmetic of the network: float32, bfloat16 where that is safe, or auto: bfloat16 where the \
-      processor or GPU is faster in it.
+      Arithmetic of the network: float32, bfloat16 where that is safe (the sparse engine: gradients of \
+      weights), or auto: bfloat16 where the processor or GPU is faster in it.
       """)
   public var precision = PrecisionChoice.auto
 
@@ -58,9 +58,7 @@ public struct MachineOptions: ParsableArguments {
       localRank: Launch.current.localRank)
     if precision == .bfloat16, !machine.device.isFasterInBFloat16 {
       common.warn(
-        tool,
-        "--precision bfloat16: this processor is slower in it than in float32, or has to emulate it"
-      )
+        tool, "--precision bfloat16: this processor is slower in it than in float32")
     }
     return machine
   }
@@ -70,7 +68,7 @@ public struct MachineOptions: ParsableArguments {
 public struct EngineOptions: ParsableArguments {
   @Option(
     help: """
-      What runs the network: dense, sparse (pruned weights cost no time; on the CPU, in float32), or \
+      What runs the network: dense, sparse (pruned weights cost no time; on the CPU), or \
       auto: sparse where the masks keep no more than half of the multiply-adds.
       """)
   public var engine = EngineChoice.auto

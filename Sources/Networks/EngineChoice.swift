@@ -22,18 +22,12 @@ public enum EngineKind: String, Sendable {
 
   /// Why the sparse engine cannot run a network; nil where it can.
   ///
-  /// - Parameters:
-  ///   - kept: how many weights the masks keep, by parameter; empty for a network without masks.
-  ///   - precision: nil for any.
-  public static func obstacleToSparse(
-    kept: [String: Int], on device: Device, _ precision: Precision?
-  ) -> String? {
+  /// - Parameter kept: how many weights the masks keep, by parameter; empty for a network without masks.
+  public static func obstacleToSparse(kept: [String: Int], on device: Device) -> String? {
     if kept.isEmpty {
       "the network has no masks"
     } else if device != .cpu {
       "runs on the CPU alone"
-    } else if precision == .bfloat16 {
-      "calculates in float32 alone"
     } else {
       nil
     }
@@ -57,15 +51,13 @@ public enum EngineChoice: String, CaseIterable, Sendable {
   ///   - kept: how many weights the masks keep, by parameter; empty for a network without masks.
   ///   - image: the pictures' size.
   ///   - precision: of the dense engine.
-  ///   - isFree: whether the sparse engine, which calculates in float32, may do so all the same.
   /// - Throws: ``EngineError`` when the sparse engine is asked for where it cannot run, ``GraphError``
   ///   when the network does not take such pictures.
   public func kind(
     for graph: Graph, kept: [String: Int], image: Extent, on device: Device,
-    _ precision: Precision, isFree: Bool
+    _ precision: Precision
   ) throws -> EngineKind {
-    let obstacle = EngineKind.obstacleToSparse(
-      kept: kept, on: device, isFree ? nil : precision)
+    let obstacle = EngineKind.obstacleToSparse(kept: kept, on: device)
     switch self {
     case .dense: return .dense
     case .sparse:

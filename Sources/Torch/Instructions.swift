@@ -10,12 +10,14 @@ public enum Instructions: String, CaseIterable, Sendable {
   case portable
   case avx2
   case avx512
+  case avx512BF16 = "avx512-bf16"
 
   private var raw: CSInstructions {
     switch self {
     case .portable: cs_portable
     case .avx2: cs_avx2
     case .avx512: cs_avx512
+    case .avx512BF16: cs_avx512_bf16
     }
   }
 

@@ -18,9 +18,10 @@ public struct Machine: Sendable {
     self.precisionIsFree = precisionIsFree
   }
 
-  /// The same machine with the precision of an engine: the sparse one calculates in float32.
+  /// The same machine with the precision of an engine: the sparse one, which takes the weights'
+  /// gradients alone in bfloat16, calculates in float32 unless somebody asked for bfloat16.
   public func running(_ kind: EngineKind) -> Machine {
-    kind == .sparse ? Machine(device: device) : self
+    kind == .sparse && precisionIsFree ? Machine(device: device) : self
   }
 
   /// Chooses the device and the precision, and sets the process's number of threads.

@@ -137,8 +137,7 @@ extension EngineChoice {
     -> EngineKind
   {
     try kind(
-      for: graph, kept: masks.keptWeights, image: image, on: machine.device, machine.precision,
-      isFree: machine.precisionIsFree)
+      for: graph, kept: masks.keptWeights, image: image, on: machine.device, machine.precision)
   }
 }
 

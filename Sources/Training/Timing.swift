@@ -9,7 +9,7 @@ import Torch
 /// Times a network by either engine on the first images of a split, from 8-bit pixels to predictions.
 /// The network's weights are then what the other engine wants.
 ///
-/// The dense engine runs in the machine's precision, the sparse one in float32, where it may.
+/// The dense engine runs in the machine's precision, the sparse one in float32.
 ///
 /// - Parameters:
 ///   - engine: the one that is there, of the given kind.
@@ -38,9 +38,7 @@ func timing(
   // One engine after the other and not in turn: a network changes between them by making its weights
   // anew, and two networks would take the memory of both.
   let own = try secondsPerImage(engine, kind)
-  let obstacle = EngineKind.obstacleToSparse(
-    kept: masks.keptWeights, on: machine.device,
-    machine.precisionIsFree ? nil : machine.precision)
+  let obstacle = EngineKind.obstacleToSparse(kept: masks.keptWeights, on: machine.device)
   func other(_ kind: EngineKind) throws -> Double {
     try secondsPerImage(engine.network.engine(kind, masks: masks), kind)
   }

@@ -23,7 +23,7 @@ struct ModelCommand: SharedCommand {
       averages per image are means over batches; --batch-size 1 compares with its tables.
 
       The time per image is measured at the end on at most four images at once, by the dense engine \
-      and, where the model has masks and the network runs on the CPU in float32, by the sparse one. \
+      and, where the model has masks and the network runs on the CPU, by the sparse one. \
       Under SOURCE_DATE_EPOCH nothing is timed.
 
       Several processes (mpirun -n N evaluate ..., or srun) share the images out.

@@ -228,7 +228,7 @@ struct SparseTrain: SharedCommand {
     _ = try engine.engine.kind(
       for: graph,
       kept: Dictionary(uniqueKeysWithValues: graph.prunable.map { ($0.name, $0.count) }),
-      image: image, on: machine.device, machine.precision, isFree: machine.precisionIsFree)
+      image: image, on: machine.device, machine.precision)
     return .dense
   }
 

@@ -76,13 +76,15 @@ extension SparseEngineTests {
       }
 
       /// Output, and gradients of input, kept weights and bias, by our kernels.
-      func byKernels() throws -> [[Float]] {
+      func byKernels(_ precision: Precision = .float32) throws -> [[Float]] {
         let input = try Tensor(values.input, shape: self.input)
         let weights = try Tensor(kept.map { values.weight[$0] }, shape: [kept.count])
         let bias = hasBias ? try Tensor(values.bias, shape: [shape[0]]) : nil
         let leaves = [input, weights] + (bias.map { [$0] } ?? [])
         for leaf in leaves { try leaf.requireGradient() }
-        let output = try layer().output(of: input, weights: weights, bias: bias)
+        let output = try withPrecision(precision, on: .cpu) {
+          try layer().output(of: input, weights: weights, bias: bias)
+        }
         let weighted = try output * Tensor(values.gradient, shape: output.shape)
         let gradients = try weighted.sum().gradients(of: leaves)
         return try ([output] + gradients).map { try #require($0).array() }
@@ -119,6 +121,23 @@ extension SparseEngineTests {
             #expect(
               difference <= 1e-5 * max(scale, 1e-3), "\(name) by \(instructions): \(it)")
           }
+        }
+      }
+    }
+
+    /// Weight gradients alone are in bfloat16, by the instructions that have it.
+    @Test(arguments: 0..<120) func bfloat16AgreesWithLibtorch(_ seed: Int) throws {
+      let it = Case(seed: UInt64(seed))
+      let expected = try it.byLibtorch()
+      for instructions in Instructions.available {
+        try withInstructions(instructions) {
+          let (found, exact) = (try it.byKernels(.bfloat16), try it.byKernels())
+          #expect(found[0] == exact[0] && found[1] == exact[1])
+          let scale = expected[2].map(abs).max() ?? 0
+          #expect(
+            largestDifference(found[2], expected[2]) <= 1e-2 * max(scale, 1e-3),
+            "by \(instructions): \(it)")
+          #expect(instructions == .avx512BF16 || found[2] == exact[2])
         }
       }
     }

@@ -3,6 +3,9 @@
 #include "../Vectors.h"
 
 namespace {
+#ifdef BFLOAT16
+#include "BFloat16.h"
+#endif
 #include "Convolution.h"
 #include "Planes.h"
 // What works on planes.

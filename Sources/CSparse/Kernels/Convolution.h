@@ -163,53 +163,69 @@ INLINE void add_sums(float *to, const Vector (&v)[8]) {
 }
 #endif
 
+// What rows of a tile are made of: parts of a vector's size.
+struct FloatRows {
+  typedef float Element;
+  typedef Vector Part;
+  static constexpr int parts = tile_vectors, elements = LANES;
+
+  static INLINE_MEMBER Part load(const float *at) { return ::load(at); }
+  static INLINE_MEMBER Vector product(Part a, Part b, Vector sum) { return sum + a * b; }
+};
+
 // The products of some rows with the output's gradient. Each sum waits for its last product, so there
 // must be several on the way at once.
-template <int count>
-INLINE void sample_rows(const float *tile, const uint16_t *rows, const Vector (&output)[tile_vectors],
-                        Vector (&sum)[count]) {
+template <typename Rows, int count>
+INLINE void sample_rows(const typename Rows::Element *tile, const uint16_t *rows,
+                        const typename Rows::Part (&output)[Rows::parts], Vector (&sum)[count]) {
 #pragma unroll
   for (int k = 0; k < count; k++) {
-    const float *from = tile + static_cast<int64_t>(rows[k]) * tile_vectors * LANES;
-    sum[k] = output[0] * load(from);
+    const auto *from = tile + static_cast<int64_t>(rows[k]) * Rows::parts * Rows::elements;
+    sum[k] = Vector{};
 #pragma unroll
-    for (int j = 1; j < tile_vectors; j++) sum[k] += output[j] * load(from + j * LANES);
+    for (int j = 0; j < Rows::parts; j++)
+      sum[k] = Rows::product(output[j], Rows::load(from + j * Rows::elements), sum[k]);
   }
 }
 
 // The gradient of kept weights: the output's gradient stays in registers.
-void sample_kept(const float *tile, const Segment *segments, int64_t segment_count,
-                 const uint16_t *rows, const float *gradient, float *weights) {
-  constexpr int vectors = tile_vectors, width = vectors * LANES;
+template <typename Rows>
+void sample_kept(const typename Rows::Element *tile, const Segment *segments,
+                 int64_t segment_count, const uint16_t *rows,
+                 const typename Rows::Element *gradient, float *weights) {
+  constexpr int64_t width = Rows::parts * Rows::elements;
   for (int64_t s = 0; s < segment_count; s++) {
     const Segment segment = segments[s];
-    const float *at = gradient + static_cast<int64_t>(segment.output) * width;
-    const float *next = gradient + static_cast<int64_t>(
-        segments[std::min(s + segments_ahead, segment_count - 1)].output) * width;
-    for (int j = 0; j < vectors; j++) __builtin_prefetch(next + j * LANES);
-    Vector output[vectors];
-    for (int j = 0; j < vectors; j++) output[j] = load(at + j * LANES);
+    const auto *at = gradient + segment.output * width;
+    const auto *next =
+        gradient + segments[std::min(s + segments_ahead, segment_count - 1)].output * width;
+    typename Rows::Part output[Rows::parts];
+    for (int j = 0; j < Rows::parts; j++) {
+      __builtin_prefetch(next + j * Rows::elements);
+      output[j] = Rows::load(at + j * Rows::elements);
+    }
     const uint16_t *row = rows + segment.first;
     float *weight = weights + segment.first;
     uint32_t i = 0;
 #if LANES == 16
     for (; i + 8 <= segment.count; i += 8) {
       Vector sum[8];
-      sample_rows(tile, row + i, output, sum);
+      sample_rows<Rows>(tile, row + i, output, sum);
       add_sums(weight + i, sum);
     }
 #endif
     for (; i + 4 <= segment.count; i += 4) {
       Vector sum[4];
-      sample_rows(tile, row + i, output, sum);
+      sample_rows<Rows>(tile, row + i, output, sum);
       add_sums(weight + i, sum[0], sum[1], sum[2], sum[3]);
     }
     if (i == segment.count) continue;
     Vector sum[4] = {};
     float rest[4] = {};
     for (uint32_t k = 0; i + k < segment.count; k++) {
-      const float *from = tile + static_cast<int64_t>(row[i + k]) * width;
-      for (int j = 0; j < vectors; j++) sum[k] += output[j] * load(from + j * LANES);
+      Vector one[1];
+      sample_rows<Rows>(tile, row + i + k, output, one);
+      sum[k] = one[0];
     }
     add_sums(rest, sum[0], sum[1], sum[2], sum[3]);
     for (uint32_t k = 0; i + k < segment.count; k++) weight[i + k] += rest[k];
@@ -306,7 +322,14 @@ const ConvolutionKernels convolution_kernels = {
     LANES,
     unfold,
     {multiply_kept<1>, multiply_kept<2>, multiply_kept<4>, multiply_kept<8>},
-    sample_kept,
+    sample_kept<FloatRows>,
+#ifdef BFLOAT16
+    sample_kept<PackedRows>,
+    pack,
+#else
+    nullptr,
+    nullptr,
+#endif
     {multiply_all<1>, multiply_all<2>, multiply_all<4>, multiply_all<8>},
     sample_all,
     finish,

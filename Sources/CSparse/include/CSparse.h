@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 // What the kernels are compiled for. Portable code is what the compiler makes for any processor.
-typedef enum { cs_portable = 0, cs_avx2 = 1, cs_avx512 = 2 } CSInstructions;
+typedef enum { cs_portable = 0, cs_avx2 = 1, cs_avx512 = 2, cs_avx512_bf16 = 3 } CSInstructions;
 
 // Whether this processor has them.
 bool cs_has_instructions(CSInstructions instructions);
@@ -75,18 +75,26 @@ void cs_convolution_input_gradient(const CSConvolution *convolution, const CSMap
                                    const float *output_gradient, const float *arranged,
                                    float *input_gradient, int64_t piece);
 
+// In which arithmetic the weights' gradient is taken: the factors of its products are rounded to
+// bfloat16, their sums are float32. Layers that multiply all weights, and instruction sets without such
+// products, take float32 all the same. Other passes gain nothing from it: they would need pairs of kept
+// weights, of which few stand side by side.
+typedef enum { cs_float32 = 0, cs_bfloat16 = 1 } CSPrecision;
+
 // The gradient of the weights. First the output's gradient is brought into tiles, each a piece; then
 // pieces add to `sums`, which has this many floats, 0 at first; collect takes the gradient of the
 // weights first ... last - 1 from there.
 int64_t cs_convolution_gradient_tiles(const CSConvolution *convolution, const CSMaps *maps);
-int64_t cs_convolution_tiled_count(const CSConvolution *convolution, const CSMaps *maps);
+int64_t cs_convolution_tiled_count(const CSConvolution *convolution, const CSMaps *maps,
+                                   CSPrecision precision);
 void cs_convolution_tile_gradient(const CSConvolution *convolution, const CSMaps *maps,
-                                  const float *output_gradient, float *tiled, int64_t tile);
+                                  CSPrecision precision, const float *output_gradient,
+                                  float *tiled, int64_t tile);
 int64_t cs_convolution_weight_sums(const CSConvolution *convolution);
 int64_t cs_convolution_weight_pieces(const CSConvolution *convolution);
 void cs_convolution_weight_gradient(const CSConvolution *convolution, const CSMaps *maps,
-                                    const float *input, const float *tiled, float *sums,
-                                    int64_t piece);
+                                    CSPrecision precision, const float *input, const float *tiled,
+                                    float *sums, int64_t piece);
 void cs_convolution_collect(const CSConvolution *convolution, const float *sums, float *gradient,
                             int64_t first, int64_t last);
 
