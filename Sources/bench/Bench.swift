@@ -118,7 +118,8 @@ struct Bench: SharedCommand {
     }
   }
 
-  /// The model's, or the published network with masks at random.
+  /// The model's, or the published network with masks at random; without any where the dense engine
+  /// trains.
   private func network(for dataset: DatasetFile, on machine: Machine) throws -> (Network, [Mask]) {
     if let model {
       let file = try ModelFile(opening: model)
@@ -128,8 +129,10 @@ struct Bench: SharedCommand {
       SceneNet(
         stages: [3, 4, 6, 3], width: 64, headWidth: 1024, dropout: 0.5,
         heads: Head.of(dataset.tasks)))
+    let isDense = work == .train && engine.engine == .dense
     return (
-      try Network(architecture, seed: 1, on: machine.device), masks(of: architecture.graph)
+      try Network(architecture, seed: 1, on: machine.device),
+      isDense ? [] : masks(of: architecture.graph)
     )
   }
 
