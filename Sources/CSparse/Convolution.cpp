@@ -66,11 +66,6 @@ int64_t block_rows(double density, bool is_dense) {
   return std::clamp(static_cast<int64_t>(wanted), fitting, 4 * fitting);
 }
 
-// Whether two rows are of the same tap.
-bool share_tap(const UnfoldedRow &a, const UnfoldedRow &b) {
-  return a.offset_y == b.offset_y && a.offset_x == b.offset_x;
-}
-
 // Blocks of one tap, in equal parts; taps of few rows share a block.
 void split_into_blocks(Product &product, int64_t most) {
   product.blocks = {0};

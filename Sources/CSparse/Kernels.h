@@ -31,6 +31,11 @@ struct UnfoldedRow {
   int32_t channel, offset_y, offset_x;
 };
 
+// Whether two rows are of the same tap.
+inline bool share_tap(const UnfoldedRow &a, const UnfoldedRow &b) {
+  return a.offset_y == b.offset_y && a.offset_x == b.offset_x;
+}
+
 // The kept weights of one output within a block of unfolded rows.
 struct Segment {
   uint32_t output, first, count;

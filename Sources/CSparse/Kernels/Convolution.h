@@ -52,9 +52,7 @@ void unfold(const UnfoldSource &source, const TilePart *parts, int part_count,
   // Rows of the same tap differ in their channel alone.
   for (int64_t r = 0, end_row = 0; r < row_count; r = end_row) {
     const UnfoldedRow tap = rows[r];
-    for (end_row = r + 1; end_row < row_count && rows[end_row].offset_y == tap.offset_y &&
-                          rows[end_row].offset_x == tap.offset_x;)
-      end_row++;
+    for (end_row = r + 1; end_row < row_count && share_tap(rows[end_row], tap);) end_row++;
     float *to = tile + r * width;
     for (int p = 0; p < part_count; to += parts[p++].count) {
       const TilePart &part = parts[p];
