@@ -80,7 +80,7 @@ CError ct_adam_step(CTensor *const *parameters, CTensor *const *gradients,
     auto first_list = list_of(first_moments, count);
     auto second_list = list_of(second_moments, count);
     auto step_list = list_of(steps, count);
-    // The kernel walks raw memory, so a gradient must lie in its parameter's memory format.
+    // A gradient must lie in its parameter's memory format: what follows walks raw memory.
     for (size_t i = 0; i < gradient_list.size(); i++) {
       TORCH_CHECK(gradient_list[i].sizes() == parameter_list[i].sizes(), "gradient ", i,
                   " has shape ", gradient_list[i].sizes(), ", its parameter has ",
@@ -88,6 +88,10 @@ CError ct_adam_step(CTensor *const *parameters, CTensor *const *gradients,
       if (gradient_list[i].strides() != parameter_list[i].strides())
         gradient_list[i] = at::empty_like(parameter_list[i]).copy_(gradient_list[i]);
     }
+    // As vectors, of which libtorch's kernel makes no contiguous copies; those of channels-last gradients
+    // take as long as its arithmetic, and it does not use them.
+    for (auto *list : {&parameter_list, &gradient_list, &first_list, &second_list})
+      for (at::Tensor &tensor : *list) tensor = tensor.as_strided({tensor.numel()}, {1});
     for (auto &step : step_list) step.add_(1);
     at::_fused_adam_(parameter_list, gradient_list, first_list, second_list,
                      /*max_exp_avg_sqs=*/{}, step_list, learning_rate, beta1, beta2, weight_decay,

@@ -70,6 +70,9 @@ public final class ProcessGroup: Sendable {
   public static func join(as tool: String, timeout: Duration) throws -> ProcessGroup {
     let launch = Launch.current
     guard launch.size > 1 else { return current }
+    // Of two or three processes Open MPI has one add everything while the others wait; in a ring, as it
+    // takes for more, each adds its share.
+    if launch.size < 4 { setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "ring", 0) }
     var provided: Int32 = 0
     // One thread at a time: a backward pass on a GPU has a thread of its own.
     try check(MPI_Init_thread(nil, nil, Int32(MPI_THREAD_SERIALIZED), &provided))

@@ -2,71 +2,98 @@
 
 import Torch
 
-/// Sums tensors over the processes of a run in buckets: one that is full is on its way while the next
-/// is filled. All processes add tensors of the same shapes in the same order.
+/// Sums tensors over the processes of a run: large ones where they lie, others in buckets, of which one
+/// that is full is on its way while the next is filled. All processes add tensors of the same shapes in
+/// the same order.
 public final class TensorSum {
   private let group: ProcessGroup
   private let capacity: Int
-  private var buckets: [Bucket] = []
-  private var places: [(bucket: Int, start: Int, like: Tensor)] = []
+  /// What is on its way.
+  private var loads: [Load] = []
+  /// What is being filled.
+  private var bucket: Load?
+  private var sums: [Sum] = []
 
-  private final class Bucket {
-    let values: UnsafeMutableBufferPointer<Float>
-    var count = 0
+  /// Values that travel together.
+  private final class Load {
+    let values: UnsafeMutablePointer<Float>
+    var count: Int
     var exchange: ProcessGroup.Exchange?
+    private let isOwner: Bool
 
-    init(capacity: Int) { values = .allocate(capacity: capacity) }
-    deinit { values.deallocate() }
+    /// An empty bucket.
+    init(capacity: Int) {
+      (values, count, isOwner) = (.allocate(capacity: capacity), 0, true)
+    }
+
+    /// A tensor's values.
+    init(_ values: UnsafeMutablePointer<Float>, count: Int) {
+      (self.values, self.count, isOwner) = (values, count, false)
+    }
+
+    deinit { if isOwner { values.deallocate() } }
   }
 
-  /// - Parameter capacity: values of a bucket; a larger tensor has one of its own.
+  /// Where the sum of a tensor comes to lie.
+  private enum Sum {
+    case inPlace(Tensor)
+    case inBucket(Load, start: Int, like: Tensor)
+  }
+
+  /// - Parameter capacity: values of a bucket. A tensor of half as many or more is large.
   public init(_ group: ProcessGroup, capacity: Int = 1 << 22) {
     self.group = group
     self.capacity = capacity
   }
 
-  /// - Parameter like: of the tensor's shape; the sum lies in memory as it does.
+  /// - Parameters:
+  ///   - tensor: given up; a large one turns into its sum.
+  ///   - like: of the tensor's shape; the sum lies in memory as it does.
   public func add(_ tensor: Tensor, like: Tensor) throws {
     let count = like.count
-    if let last = buckets.last, last.count + count > last.values.count { send(last) }
-    if buckets.last.map({ $0.exchange != nil }) ?? true {
-      buckets.append(Bucket(capacity: max(capacity, count)))
+    if count >= capacity / 2, let values = tensor.memory(like: like) {
+      send(Load(values, count: count))
+      sums.append(.inPlace(tensor))
+    } else {
+      if let full = bucket, full.count + count > capacity {
+        send(full)
+        bucket = nil
+      }
+      let bucket = bucket ?? Load(capacity: max(capacity, count))
+      self.bucket = bucket
+      try tensor.pack(to: bucket.values + bucket.count, like: like)
+      sums.append(.inBucket(bucket, start: bucket.count, like: like))
+      bucket.count += count
     }
-    let bucket = buckets[buckets.count - 1]
-    if let start = bucket.values.baseAddress {
-      try tensor.pack(to: start + bucket.count, like: like)
+    if let last = loads.last, var exchange = last.exchange {
+      group.advance(&exchange)
+      last.exchange = exchange
     }
-    places.append((buckets.count - 1, bucket.count, like))
-    bucket.count += count
-    if let sent = buckets.dropLast().last { advance(sent) }
   }
 
-  private func send(_ bucket: Bucket) {
-    guard let values = bucket.values.baseAddress else { return }
-    bucket.exchange = group.beginSum(values, count: bucket.count)
-  }
-
-  private func advance(_ bucket: Bucket) {
-    guard var exchange = bucket.exchange else { return }
-    group.advance(&exchange)
-    bucket.exchange = exchange
+  private func send(_ load: Load) {
+    load.exchange = group.beginSum(load.values, count: load.count)
+    loads.append(load)
   }
 
   /// The sums, in the order in which their tensors were added. Call once.
   public func finish() throws -> [Tensor] {
-    if let last = buckets.last { send(last) }
-    for bucket in buckets {
-      if var exchange = bucket.exchange { group.wait(for: &exchange) }
+    if let bucket { send(bucket) }
+    for load in loads {
+      if var exchange = load.exchange { group.wait(for: &exchange) }
     }
-    return try places.map { bucket, start, like in
-      guard let values = buckets[bucket].values.baseAddress else { return like }
-      return try .unpacked(values + start, like: like)
+    return try sums.map {
+      switch $0 {
+      case .inPlace(let tensor): tensor
+      case .inBucket(let bucket, let start, let like):
+        try .unpacked(bucket.values + start, like: like)
+      }
     }
   }
 }
 
 extension ProcessGroup {
-  /// The sums of tensors over all processes.
+  /// The sums of tensors over all processes. The tensors are given up.
   public func sum(_ tensors: [Tensor]) throws -> [Tensor] {
     guard size > 1 else { return tensors }
     let sum = TensorSum(self)

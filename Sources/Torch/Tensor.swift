@@ -145,6 +145,10 @@ extension Tensor {
     try check(ct_pack(memory, raw, like.raw))
   }
 
+  /// Where a float32 tensor's values lie, to be changed there; nil unless it has memory of its own on the
+  /// CPU, in the order in which `like`, of its shape, lies. It stays as long as the tensor does.
+  public func memory(like: Tensor) -> UnsafeMutablePointer<Float>? { ct_memory(raw, like.raw) }
+
   /// A tensor of the shape, the device and the order in memory of `like`, from memory in that order.
   public static func unpacked(_ memory: UnsafePointer<Float>, like: Tensor) throws -> Tensor {
     try returning { ct_unpack(&$0, memory, like.raw) }

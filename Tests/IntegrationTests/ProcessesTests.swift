@@ -108,6 +108,29 @@ struct ProcessesTests {
     #expect(!lines[0].contains("exchanged") && lines[1].contains(" MB exchanged"), "\(lines)")
   }
 
+  @Test("Gradients that are summed where they lie are those of one process")
+  func largeGradients() throws {
+    let folder = try Launcher.makeFolder()
+    // The head's 3×3 convolutions have 2.4 million weights each.
+    _ = try folder.succeed(
+      1, .prepareData,
+      "scenes --train 4 --validation 1 --test 1 --height 32 --width 48 --seed 7 --tasks edge -o dataset.h5"
+    )
+    _ = try folder.succeed(
+      1, .sparseTrain,
+      "--data dataset.h5 --stages 1,1,1,1 --width 16 --head-width 2048 --steps 0 --seed 7 -o initial.h5"
+    )
+    for processes in 1...2 {
+      let outcome = try folder.run(
+        processes, .sparseTrain, "\(Self.firstStep) -o out-\(processes).h5")
+      #expect(outcome.stderr.contains("the last good checkpoint is"), "\(outcome.stderr)")
+    }
+    let (one, two) = (
+      try folder.open("out-1-checkpoint.h5"), try folder.open("out-2-checkpoint.h5")
+    )
+    #expect(try two.relativeDifference("optimizer/first_moment", one) < 1e-5)
+  }
+
   @Test("With a batch-norm of its own each process sees other statistics")
   func localBatchNorm() throws {
     let folder = try Launcher.makeFolder()
