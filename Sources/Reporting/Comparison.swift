@@ -127,13 +127,17 @@ public struct Comparison: Sendable {
   /// metrics, positive for better; nil for the first model and where no metric can be compared, NaN
   /// where the model lacks one that counts.
   public func deltaT(ofModel model: Int) -> Double? {
-    guard model > 0, let first = models.first?.metrics else { return nil }
-    return TaskChange.mean(
-      overTasks: first.tasks.map { task in
-        TaskChange.mean(
-          over: rows.filter { $0.task == task.task }.map {
-            ($0.measure, $0.values[model], $0.values[0])
-          })
-      })
+    TaskChange.mean(overTasks: changes(ofModel: model))
+  }
+
+  /// A model's mean relative change of each task's metrics, nil and NaN as in ``deltaT(ofModel:)``.
+  func changes(ofModel model: Int) -> [Double?] {
+    (models.first?.metrics.tasks ?? []).map { task in
+      guard model > 0 else { return nil }
+      return TaskChange.mean(
+        over: rows.filter { $0.task == task.task }.map {
+          ($0.measure, $0.values[model], $0.values[0])
+        })
+    }
   }
 }

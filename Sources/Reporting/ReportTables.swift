@@ -22,6 +22,9 @@ extension Report {
       "times": comparison.times.map { ["engine": $0.engine, "cell": $0.cells[index]] },
       "deltaT": Format.change(comparison.deltaT(ofModel: index)),
       "tone": Self.tone(comparison.deltaT(ofModel: index)),
+      "changes": comparison.changes(ofModel: index).map {
+        ["change": Format.change($0), "tone": Self.tone($0)]
+      },
       "reference": models[0].label,
     ]
   }

@@ -71,6 +71,21 @@ import Testing
     #expect(html.contains("<tr class=\"dead\">"))
   }
 
+  @Test("A page of several models begins with what each task lost")
+  func changes() throws {
+    let (html, _) = try page([
+      SmallMetrics(label: "a"), SmallMetrics(label: "b", miou: 0.4),
+    ])
+    let table = try #require(html.firstRange(of: "<table>"))
+    for text in [
+      "<th>weights pruned</th><th>ΔT</th><th>seg</th><th>depth</th>",
+      "<strong class=\"worse\" data-figure=\"delta_t\">-10.0 %</strong></td>"
+        + "<td class=\"worse\">-20.0 %</td><td class=\"same\">+0.0 %</td>",
+    ] {
+      #expect(html[table.lowerBound...].contains(text), "\(text)")
+    }
+  }
+
   @Test("The page has the times of models that were timed, and how they were measured")
   func times() throws {
     let dense = SmallMetrics(label: "a", timing: timing(sparse: nil))
