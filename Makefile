@@ -164,7 +164,7 @@ test-report: .build/headers | $(SET_UP)
 	swift build -c release --build-tests
 	swift test -c release --skip-build --filter PageTests
 
-# Speed beside plain PyTorch programs, at published size; about half an hour on two cores.
+# Speed beside plain PyTorch programs, at published size; an hour or more on two cores.
 bench: $(TOOLS)
 	@pipeline/bench/run
 
@@ -192,7 +192,8 @@ help:
 	@echo 'PROCESSES=4       score, train and measure with so many processes (mpirun)'
 	@echo "LAUNCH='srun -n 4' start them so"
 	@echo 'LIBTORCH=/path    use a libtorch that is already there'
-	@echo 'CUDA=1            install a libtorch for GPUs (not yet tried on any)'
+	@echo 'DEVICE=cuda       run networks on a GPU (not yet tried on any)'
+	@echo 'CUDA=1            install a libtorch for GPUs'
 
 clean:
 	rm -rf .build

@@ -15,6 +15,9 @@ PROCESSES ?= 1
 LAUNCH    ?= $(if $(filter-out 1,$(PROCESSES)),mpirun --oversubscribe --bind-to none \
                --mca odls_base_sigkill_timeout 10 -n $(PROCESSES))
 
+# Where networks run, if not on the CPU: cuda, cuda:N or auto.
+DEVICE ?=
+
 # The files. All methods start from the same initial weights.
 D       := $(S)/$(METHOD)/seed-$(SEED)
 INITIAL := $(S)/dense/seed-$(SEED)/initial.h5
@@ -118,6 +121,8 @@ GO_ON = --checkpoint-minutes $(CHECKPOINT_MINUTES) --resume --fresh
 $(foreach file,$(filter-out $(if $(UNNAMED),$(PREPARED)),$(STAGES)),$(eval \
   $(file): $(call settings-of,$(file))))
 
+runs-network = $(filter score-importance sparse-train evaluate,$(name))
+
 $(sort $(STAGES)):
-	$(strip $(if $(filter score-importance sparse-train evaluate,$(name)),$(LAUNCH)) \
-	  $(BIN)/$(command) $(if $(filter sparse-train,$(name)),$(GO_ON)) -o $@)
+	$(strip $(if $(runs-network),$(LAUNCH)) $(BIN)/$(command) \
+	  $(if $(runs-network),$(DEVICE:%=--device %)) $(if $(filter sparse-train,$(name)),$(GO_ON)) -o $@)
