@@ -85,7 +85,7 @@ CError ct_adam_step(CTensor *const *parameters, CTensor *const *gradients,
       TORCH_CHECK(gradient_list[i].sizes() == parameter_list[i].sizes(), "gradient ", i,
                   " has shape ", gradient_list[i].sizes(), ", its parameter has ",
                   parameter_list[i].sizes());
-      if (gradient_list[i].strides() != parameter_list[i].strides())
+      if (!lie_alike(gradient_list[i], parameter_list[i]))
         gradient_list[i] = at::empty_like(parameter_list[i]).copy_(gradient_list[i]);
     }
     // As vectors, of which libtorch's kernel makes no contiguous copies; those of channels-last gradients

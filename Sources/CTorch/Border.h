@@ -88,6 +88,14 @@ inline std::optional<at::Tensor> optional_tensor(const CTensor *tensor) {
   return tensor == nullptr ? std::nullopt : std::optional<at::Tensor>(tensor->value);
 }
 
+// Whether values of the same shape lie in the same order: the stride of a side of 1 tells nothing.
+inline bool lie_alike(const at::Tensor &a, const at::Tensor &b) {
+  if (a.sizes() != b.sizes()) return false;
+  for (int64_t side = 0; side < a.dim(); side++)
+    if (a.size(side) != 1 && a.stride(side) != b.stride(side)) return false;
+  return true;
+}
+
 inline std::vector<at::Tensor> list_of(CTensor *const *tensors, int count) {
   std::vector<at::Tensor> list;
   list.reserve(static_cast<size_t>(count));

@@ -52,6 +52,15 @@ int64_t merge_statistics(const at::Tensor &statistics, int64_t count) {
   return static_cast<int64_t>(whole);
 }
 
+void move_statistics(at::Tensor &running_mean, at::Tensor &running_var,
+                     const at::Tensor &statistics, int64_t count, double momentum) {
+  TORCH_CHECK(count > 1, "batch-norm needs more than one value per channel in training");
+  c10::AutoGradMode no_grad(false);
+  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
+  running_mean.mul_(1 - momentum).add_(statistics[0].to(running_mean.options()), momentum);
+  running_var.mul_(1 - momentum).add_(statistics[1].to(running_var.options()), momentum * unbiased);
+}
+
 namespace {
 
 // libtorch normalises by given statistics; that these are the batch's own is added to the gradient.
@@ -107,16 +116,12 @@ static at::Tensor divided_batch_norm(const at::Tensor &input, std::optional<at::
     statistics = at::stack({mean, variance}).to(at::kCPU, at::kDouble);
   }
   const int64_t count = merge_statistics(statistics, input.numel() / input.size(1));
-  TORCH_CHECK(count > 1, "batch-norm needs more than one value per channel in training");
   const at::Tensor mean = statistics[0].to(running_mean.options());
   const at::Tensor variance = statistics[1].to(running_mean.options());
   at::Tensor result = DividedBatchNorm::apply(
       input, weight ? *weight : at::ones_like(mean), bias ? *bias : at::zeros_like(mean), mean,
       variance, count, epsilon);
-  c10::AutoGradMode no_grad(false);
-  const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-  running_mean.mul_(1 - momentum).add_(mean, momentum);
-  running_var.mul_(1 - momentum).add_(variance, momentum * unbiased);
+  move_statistics(running_mean, running_var, statistics, count, momentum);
   return result;
 }
 

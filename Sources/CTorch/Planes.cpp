@@ -198,12 +198,8 @@ CError ct_planes_batch_norm(CTensor **out, const CTensor *input, const CTensor *
     at::Tensor result = BatchNorm::apply(
         x, optional_tensor(weight), optional_tensor(bias), optional_tensor(residual), statistics,
         NormOptions{rectify, training, residual != nullptr, is_divided, epsilon}, &count);
-    if (training) {
-      c10::AutoGradMode no_grad(false);
-      const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-      running_mean->value.mul_(1 - momentum).add_(statistics[0], momentum);
-      running_var->value.mul_(1 - momentum).add_(statistics[1], momentum * unbiased);
-    }
+    if (training)
+      move_statistics(running_mean->value, running_var->value, statistics, count, momentum);
     return result;
   });
 }

@@ -99,14 +99,14 @@ CError ct_pack(float *memory, const CTensor *tensor, const CTensor *like) {
   });
 }
 
-float *ct_memory(const CTensor *tensor, const CTensor *like) {
-  const at::Tensor &value = tensor->value;
-  const bool lies_alone = value.is_cpu() && value.scalar_type() == at::kFloat &&
-                          value.is_non_overlapping_and_dense() &&
-                          value.storage().nbytes() == value.nbytes();
-  const bool lies_alike =
-      value.sizes() == like->value.sizes() && value.strides() == like->value.strides();
-  return lies_alone && lies_alike ? value.mutable_data_ptr<float>() : nullptr;
+CError ct_memory(float **out, const CTensor *tensor, const CTensor *like) {
+  return guarded([&] {
+    const at::Tensor &value = tensor->value;
+    const bool lies_alone = value.is_cpu() && value.scalar_type() == at::kFloat &&
+                            value.is_non_overlapping_and_dense() &&
+                            value.storage().nbytes() == value.nbytes();
+    *out = lies_alone && lie_alike(value, like->value) ? value.mutable_data_ptr<float>() : nullptr;
+  });
 }
 
 CError ct_unpack(CTensor **out, const float *memory, const CTensor *like) {

@@ -35,23 +35,13 @@ void parallel_queue(int64_t pieces, c10::function_ref<void(int64_t)> body) {
 
 CSMaps maps_of(const at::Tensor &input) { return {input.size(0), input.size(2), input.size(3)}; }
 
-// Runs the body on ranges of the kept weights.
-void parallel_weights(const Convolution &convolution,
-                      c10::function_ref<void(int64_t first, int64_t last)> body) {
-  const int64_t kept = cs_convolution_kept(convolution.kernels), smallest = 1 << 15;
-  const int64_t pieces = std::clamp<int64_t>(kept / smallest, 1, ct_threads());
-  parallel_pieces(pieces, [&](int64_t piece) {
-    body(kept * piece / pieces, kept * (piece + 1) / pieces);
-  });
-}
-
 // The weights as a pass reads them.
 at::Tensor arranged(const Convolution &convolution, CSPass pass, const at::Tensor &weights) {
   at::Tensor result =
       at::zeros({cs_convolution_arranged_count(convolution.kernels, pass)}, weights.options());
   const float *from = weights.const_data_ptr<float>();
   float *to = result.mutable_data_ptr<float>();
-  parallel_weights(convolution, [&](int64_t first, int64_t last) {
+  parallel_ranges(cs_convolution_kept(convolution.kernels), [&](int64_t first, int64_t last) {
     cs_convolution_arrange(convolution.kernels, pass, from, to, first, last);
   });
   return result;
@@ -106,10 +96,17 @@ at::Tensor weight_gradient(const Convolution &convolution, CSPrecision precision
   at::Tensor result =
       at::empty({cs_convolution_kept(convolution.kernels)}, gradient.options());
   float *weights = result.mutable_data_ptr<float>();
-  parallel_weights(convolution, [&](int64_t first, int64_t last) {
+  parallel_ranges(cs_convolution_kept(convolution.kernels), [&](int64_t first, int64_t last) {
     cs_convolution_collect(convolution.kernels, sum, weights, first, last);
   });
   return result;
+}
+
+const float *per_output(const at::Tensor &values, int64_t outputs) {
+  TORCH_CHECK(values.is_cpu() && values.numel() == outputs && values.is_contiguous() &&
+                  values.scalar_type() == at::kFloat,
+              "bias, scale or shift is not one number per channel");
+  return values.const_data_ptr<float>();
 }
 
 class SparseConvolution : public torch::autograd::Function<SparseConvolution> {
@@ -123,8 +120,9 @@ class SparseConvolution : public torch::autograd::Function<SparseConvolution> {
     // The backward pass follows the forward pass, as with libtorch's own layers.
     context->saved_data["precision"] = static_cast<int64_t>(
         at::autocast::is_autocast_enabled(at::kCPU) ? cs_bfloat16 : cs_float32);
-    const CSFinish finish = {nullptr, bias ? bias->const_data_ptr<float>() : nullptr, nullptr,
-                             false};
+    const CSFinish finish = {nullptr,
+                             bias ? per_output(*bias, convolution->geometry.outputs) : nullptr,
+                             nullptr, false};
     return forward_pass(*convolution, input, weights, finish);
   }
 
@@ -203,8 +201,14 @@ static at::Tensor checked_input(const CSparseConvolution *convolution, const CTe
   TORCH_CHECK(value.dim() == 4 && value.size(1) == kernels.geometry.inputs,
               "the layer takes ", kernels.geometry.inputs, " channels, not a tensor of ",
               input->value.sizes());
-  TORCH_CHECK(cs_convolution_output_height(kernels.kernels, value.size(2)) > 0 &&
-                  cs_convolution_output_width(kernels.kernels, value.size(3)) > 0,
+  const CSGeometry &geometry = kernels.geometry;
+  const auto fits = [](int64_t size, int64_t padding, int64_t kernel, int64_t dilation) {
+    return size + 2 * padding > dilation * (kernel - 1);
+  };
+  TORCH_CHECK(fits(value.size(2), geometry.padding_height, geometry.kernel_height,
+                   geometry.dilation_height) &&
+                  fits(value.size(3), geometry.padding_width, geometry.kernel_width,
+                       geometry.dilation_width),
               "the window is larger than the map");
   return batch_innermost(value);
 }
@@ -225,13 +229,6 @@ CError ct_sparse_convolve_finished(CTensor **out, const CTensor *input, const CT
                                    const CSparseConvolution *convolution) {
   return returning(out, [&] {
     c10::AutoGradMode no_grad(false);
-    const auto floats = [](const CTensor *tensor, int64_t count) -> const float * {
-      if (tensor == nullptr) return nullptr;
-      TORCH_CHECK(tensor->value.numel() == count && tensor->value.is_contiguous() &&
-                      tensor->value.scalar_type() == at::kFloat,
-                  "scale or shift is not one number per channel");
-      return tensor->value.const_data_ptr<float>();
-    };
     const int64_t outputs = convolution->value->geometry.outputs;
     const at::Tensor value = checked_input(convolution, input, weights);
     at::Tensor added;
@@ -243,7 +240,8 @@ CError ct_sparse_convolve_finished(CTensor **out, const CTensor *input, const CT
           cs_convolution_output_width(convolution->value->kernels, value.size(3))};
       TORCH_CHECK(added.sizes() == at::IntArrayRef(shape), "the residual has another shape");
     }
-    const CSFinish finish = {floats(scale, outputs), floats(shift, outputs),
+    const CSFinish finish = {scale == nullptr ? nullptr : per_output(scale->value, outputs),
+                             shift == nullptr ? nullptr : per_output(shift->value, outputs),
                              residual == nullptr ? nullptr : added.const_data_ptr<float>(),
                              rectify};
     at::Tensor result = forward_pass(*convolution->value, value, weights->value, finish);

@@ -6,7 +6,6 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/div.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/gt.h>
@@ -227,8 +226,7 @@ CError ct_add_absolute_product(CTensor *sum, const CTensor *a, const CTensor *b)
     at::Tensor &total = sum->value;
     // One pass over raw memory instead of three with temporaries, where all lie alike.
     auto lies_alike = [&](const at::Tensor &t) {
-      return t.is_cpu() && t.scalar_type() == at::kFloat && t.strides() == total.strides() &&
-             t.sizes() == total.sizes();
+      return t.is_cpu() && t.scalar_type() == at::kFloat && lie_alike(t, total);
     };
     if (!total.is_non_overlapping_and_dense() || !lies_alike(total) || !lies_alike(a->value) ||
         !lies_alike(b->value)) {
@@ -251,7 +249,7 @@ CError ct_mask_in_place(CTensor *tensor, const CTensor *mask) {
     TORCH_CHECK(values.sizes() == kept.sizes() && kept.scalar_type() == at::kByte,
                 "a mask is one byte per element");
     if (!values.is_cpu() || values.scalar_type() != at::kFloat ||
-        !values.is_non_overlapping_and_dense() || values.strides() != kept.strides()) {
+        !values.is_non_overlapping_and_dense() || !lie_alike(values, kept)) {
       values.masked_fill_(kept.eq(0), 0);
       return;
     }

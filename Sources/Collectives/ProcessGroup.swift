@@ -46,8 +46,9 @@ public final class ProcessGroup: Sendable {
     var questions: MPI_Comm?
     try Self.check(MPI_Comm_rank(communicator, &rank))
     try Self.check(MPI_Comm_size(communicator, &size))
-    try Self.check(MPI_Comm_dup(communicator, &questions))
+    // What is made of it answers errors as it does.
     try Self.check(cmpi_return_errors(communicator))
+    try Self.check(MPI_Comm_dup(communicator, &questions))
     // Answers for the last question and the one before.
     let room = 4 * size * cmpi_room_for_a_number()
     try Self.check(MPI_Buffer_attach(malloc(Int(room)), room))
@@ -191,9 +192,6 @@ extension ProcessGroup {
     }
     return numbers.firstIndex { $0 != numbers[0] }
   }
-
-  /// Waits for all processes to come here.
-  public func meet() { _ = fromFirst(0) }
 
   private func exchange(bytes: Int = 0, _ start: (inout MPI_Request?) -> Int32) {
     var exchange = begin(bytes: bytes, start)

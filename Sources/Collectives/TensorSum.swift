@@ -2,8 +2,8 @@
 
 import Torch
 
-/// Sums tensors over the processes of a run: large ones where they lie, others in buckets, of which one
-/// that is full is on its way while the next is filled. All processes add tensors of the same shapes in
+/// Sums tensors over the processes of a run: large ones alone, others in buckets, of which one that is
+/// full is on its way while the next is filled. All processes add tensors of the same shapes in
 /// the same order.
 public final class TensorSum {
   private let group: ProcessGroup
@@ -47,28 +47,39 @@ public final class TensorSum {
   }
 
   /// - Parameters:
-  ///   - tensor: given up; a large one turns into its sum.
   ///   - like: of the tensor's shape; the sum lies in memory as it does.
-  public func add(_ tensor: Tensor, like: Tensor) throws {
+  ///   - inPlace: whether nobody else uses the tensor, so that a large one may turn into its sum.
+  public func add(_ tensor: Tensor, like: Tensor, inPlace: Bool = false) throws {
     let count = like.count
-    if count >= capacity / 2, let values = tensor.memory(like: like) {
-      send(Load(values, count: count))
-      sums.append(.inPlace(tensor))
+    // What travels alone follows from its size, which all processes see alike; where it lies does not.
+    if count >= capacity / 2 {
+      if inPlace, let values = try tensor.memory(like: like) {
+        send(Load(values, count: count))
+        sums.append(.inPlace(tensor))
+      } else {
+        let load = Load(capacity: count)
+        try pack(tensor, like, into: load)
+        send(load)
+      }
     } else {
       if let full = bucket, full.count + count > capacity {
         send(full)
         bucket = nil
       }
-      let bucket = bucket ?? Load(capacity: max(capacity, count))
+      let bucket = bucket ?? Load(capacity: capacity)
       self.bucket = bucket
-      try tensor.pack(to: bucket.values + bucket.count, like: like)
-      sums.append(.inBucket(bucket, start: bucket.count, like: like))
-      bucket.count += count
+      try pack(tensor, like, into: bucket)
     }
     if let last = loads.last, var exchange = last.exchange {
       group.advance(&exchange)
       last.exchange = exchange
     }
+  }
+
+  private func pack(_ tensor: Tensor, _ like: Tensor, into load: Load) throws {
+    try tensor.pack(to: load.values + load.count, like: like)
+    sums.append(.inBucket(load, start: load.count, like: like))
+    load.count += like.count
   }
 
   private func send(_ load: Load) {
@@ -93,7 +104,7 @@ public final class TensorSum {
 }
 
 extension ProcessGroup {
-  /// The sums of tensors over all processes. The tensors are given up.
+  /// The sums of tensors over all processes.
   public func sum(_ tensors: [Tensor]) throws -> [Tensor] {
     guard size > 1 else { return tensors }
     let sum = TensorSum(self)

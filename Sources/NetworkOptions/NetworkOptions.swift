@@ -105,9 +105,22 @@ public struct ProcessOptions: ParsableArguments {
 extension ProcessGroup {
   /// - Throws: ``OptionError`` naming a process that read other files than the first one.
   public func check(_ provenance: Provenance) throws {
-    let digests = provenance.inputs.map(\.sha256).joined()
-    if let other = dissenter(digests.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }) {
-      throw OptionError(name(ofProcess: other), "its input files are not those of process 0")
+    try check(
+      provenance.inputs.map(\.sha256).joined(), "its input files are not those of process 0")
+  }
+
+  /// Processors may differ from host to host, and with them what `auto` stands for.
+  ///
+  /// - Throws: ``OptionError`` naming a process that would calculate otherwise than the first one.
+  public func check(_ kind: EngineKind, on machine: Machine) throws {
+    try check(
+      "\(machine.device == .cpu) \(machine.precision) \(kind)",
+      "calculates otherwise than process 0: say which --device, --precision and --engine")
+  }
+
+  private func check(_ text: String, _ reason: String) throws {
+    if let other = dissenter(text.utf8.reduce(0) { $0 &* 31 &+ UInt64($1) }) {
+      throw OptionError(name(ofProcess: other), reason)
     }
   }
 }

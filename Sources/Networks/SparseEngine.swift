@@ -100,7 +100,8 @@ private struct SparseOperations {
     var steps: [Step] = []
     for (node, sources) in graph.sources.enumerated() where !readers.isTaken(node) {
       let operation = graph.nodes[node].operation
-      if forInference, let layer = layers[node] {
+      // What follows a linear layer is not always along the axis of its outputs.
+      if forInference, case .convolution = operation, let layer = layers[node] {
         let fused = readers.layer(from: node, foldsBatchNorm: true)
         steps.append(try finished(layer, fused, sources))
       } else if case .batchNorm(let settings) = operation {
@@ -118,7 +119,7 @@ private struct SparseOperations {
     return StepList(steps.sorted { $0.node < $1.node }, of: graph)
   }
 
-  /// A convolution or linear layer without gradients, with what follows it.
+  /// A convolution without gradients, with what follows it.
   private func finished(_ layer: Layer, _ fused: FusedLayer, _ sources: [Int?]) throws -> Step {
     let folded = try fused.batchNorm.map { try FoldedBatchNorm($0, bias: layer.bias, dense) }
     return Step(inputs: sources + (fused.residual.map { [$0] } ?? []), node: fused.last) {
@@ -127,11 +128,9 @@ private struct SparseOperations {
       let shape = try layer.settings.shape(of: [Array(inputs[0].shape.dropFirst())])
       return try withResidual(fused, inputs, shape: [inputs[0].shape[0]] + shape) {
         residual, rectified in
-        try layer.overRows(of: inputs[0]) {
-          try layer.convolution.finishedOutput(
-            of: $0, weights: layer.weights, scale: scale, shift: shift, residual: residual,
-            rectified: rectified)
-        }
+        try layer.convolution.finishedOutput(
+          of: inputs[0], weights: layer.weights, scale: scale, shift: shift, residual: residual,
+          rectified: rectified)
       }
     }
   }

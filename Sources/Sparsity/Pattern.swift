@@ -6,7 +6,7 @@ public struct GroupPattern: Equatable, Sendable, CustomStringConvertible {
   public let kept: Int
   public let group: Int
 
-  /// Reads N:M with 1 ≤ N ≤ M ≤ 64.
+  /// Reads N:M with 1 ≤ N ≤ M and 2 ≤ M ≤ 64.
   public init?(_ text: String) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count == 2, let kept = Int(parts[0]), let group = Int(parts[1]),

@@ -147,7 +147,11 @@ extension Tensor {
 
   /// Where a float32 tensor's values lie, to be changed there; nil unless it has memory of its own on the
   /// CPU, in the order in which `like`, of its shape, lies. It stays as long as the tensor does.
-  public func memory(like: Tensor) -> UnsafeMutablePointer<Float>? { ct_memory(raw, like.raw) }
+  public func memory(like: Tensor) throws -> UnsafeMutablePointer<Float>? {
+    var memory: UnsafeMutablePointer<Float>?
+    try check(ct_memory(&memory, raw, like.raw))
+    return memory
+  }
 
   /// A tensor of the shape, the device and the order in memory of `like`, from memory in that order.
   public static func unpacked(_ memory: UnsafePointer<Float>, like: Tensor) throws -> Tensor {

@@ -17,14 +17,18 @@ extension Trainer {
     // Thresholds stand behind the weights.
     let masks = network.weights.map { $0.isCompact ? nil : $0.mask }
     func mask(_ index: Int) -> Tensor? { index < masks.count ? masks[index] : nil }
+    // A layer's backward pass makes its weight's gradient anew; others may share theirs.
+    func isOwn(_ index: Int) -> Bool {
+      index < network.weights.count && network.weights[index].parameter.isPrunable
+    }
     _ = try loss.gradients(of: parameters) { index, gradient in
       do {
         try withoutGradients {
           if let mask = mask(index) {
             let kept = try gradient.kept(by: mask)
-            try sum.add(kept, like: kept)
+            try sum.add(kept, like: kept, inPlace: true)
           } else {
-            try sum.add(gradient, like: parameters[index])
+            try sum.add(gradient, like: parameters[index], inPlace: isOwn(index))
           }
         }
         added.append(index)

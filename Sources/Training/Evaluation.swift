@@ -68,7 +68,8 @@ public func evaluate(
   let baseline = try ConstantBaseline(tasks, fittedTo: dataset, threads: readers)
   var metrics = tasks.kinds.map { $0.makeMetrics() }
   var constantMetrics = metrics
-  var collector = SampleCollector(tasks.kinds, count: min(settings.samples, info.count))
+  var collector = SampleCollector(
+    tasks.kinds, count: processes.isFirst ? min(settings.samples, info.count) : 0)
   // Several batches go through the network at once, each to be measured as a batch of its own.
   let group =
     settings.batchSize * max(1, groupPixels / (info.height * info.width) / settings.batchSize)

@@ -35,13 +35,6 @@ extension Architecture {
     }
   }
 
-  /// The predictions for images of a size: tasks and channels.
-  ///
-  /// - Throws: ``ArchitectureError`` when the network does not take such images.
-  func heads(for size: Extent) throws -> [Head] {
-    zip(tasks, try graph.predictionShapes(for: size)).map { Head(task: $0, channels: $1[0]) }
-  }
-
   /// - Parameter network: what messages call the network.
   /// - Throws: ``ArtifactError`` when a network made for other tasks, or for images of other sizes,
   ///   meets this data set.
@@ -50,11 +43,11 @@ extension Architecture {
     guard let split = dataset.splits.first else { return }
     let found: [Head]
     do {
-      found = try heads(for: Extent(split.height, split.width))
-      for shape in try graph.predictionShapes(for: Extent(split.height, split.width))
-      where shape.count != 3 {
+      let shapes = try graph.predictionShapes(for: Extent(split.height, split.width))
+      if let shape = shapes.first(where: { $0.count != 3 }) {
         throw GraphError("predicts \(shape), and not a map")
       }
+      found = zip(tasks, shapes).map { Head(task: $0, channels: $1[0]) }
     } catch let error as GraphError {
       throw dataset.reader.error("", "does not fit \(network): \(error.description)")
     }

@@ -57,7 +57,8 @@ public enum Beginning: Sendable {
   case resuming
   /// Removes it.
   case fresh
-  /// Goes on from it where it is of this run; else it stays until the next one replaces it.
+  /// Goes on from it where it is of this run; else it stays until the next one replaces it, or the
+  /// run is done.
   case resumingOrFresh
 }
 

@@ -88,6 +88,7 @@ struct ScoreImportance: SharedCommand {
       try start.network.architecture.check(fits: dataset, network: model ?? "the network")
     }
     try group.check(provenance)
+    try group.check(.dense, on: machine)
     // The files name the weights that will be trained, not a copy that was only scored.
     if reinitialize == .xavier { try start.network.reinitializeXavier(seed: common.seed) }
 

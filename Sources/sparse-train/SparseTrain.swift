@@ -173,6 +173,7 @@ struct SparseTrain: SharedCommand {
       for: start.network.graph, masks: startingMasks,
       image: Extent(source.size.height, source.size.width), on: anyMachine)
     let machine = anyMachine.running(kind)
+    try group.check(kind, on: machine)
     let trainer = try Trainer(
       start.network, engine: kind, tasks: TaskSet(dataset.tasks), on: source, masks: startingMasks,
       settings: TrainingSettings(

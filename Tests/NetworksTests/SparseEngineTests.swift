@@ -60,6 +60,32 @@ private func mixedArchitecture() throws -> Architecture {
       ]))
 }
 
+/// A batch-norm over the channels of a map whose last axis, as long, a linear layer makes; and a sum of
+/// what two linear layers make.
+private func linearArchitecture() throws -> Architecture {
+  func node(_ name: String, _ operation: Operation, _ inputs: String...) -> Graph.Node {
+    Graph.Node(name, operation, inputs)
+  }
+  return try Architecture(
+    Graph(
+      input: .published,
+      nodes: [
+        node(
+          "a", .convolution(Convolution(weight: "a.weight", shape: [4, 3, 1, 1])), Graph.image),
+        node("rows", .linear(Linear(weight: "rows.weight", shape: [4, 12])), "a"),
+        node("norm", .batchNorm(BatchNorm("norm", channels: 4)), "rows"),
+        node("pool", .adaptiveAveragePool(AdaptiveAveragePool(size: Extent(2))), "a"),
+        node("flat", .flatten(Flatten()), "pool"),
+        node("one", .linear(Linear(weight: "one.weight", shape: [8, 16])), "flat"),
+        node("two", .linear(Linear(weight: "two.weight", shape: [8, 8])), "one"),
+        node("sum", .arithmetic(.add), "two", "one"),
+        node("relu", .activation(.relu), "sum"),
+      ],
+      outputs: [
+        Graph.Output(task: "norm", node: "norm"), Graph.Output(task: "sum", node: "relu"),
+      ]))
+}
+
 /// The row-major places of a weight's values in the order out × height × width × in.
 private func placesInMemory(_ shape: [Int]) -> [Int] {
   let taps = shape[2...].reduce(1, *)
@@ -227,6 +253,23 @@ private func placesInMemory(_ shape: [Int]) -> [Int] {
     let found = try DenseEngine(sparse.network).predictions(
       for: images, training: false, using: nil)
     for (a, b) in zip(found, expected) { #expect(try difference(a, b) < 1e-6) }
+  }
+
+  @Test func whatFollowsALinearLayerIsAsInTheDenseEngine() throws {
+    let (dense, sparse) = try twice(linearArchitecture(), keeping: 0.5)
+    for engine in [dense, sparse] {
+      // Other statistics for every channel.
+      for buffer in engine.network.buffers {
+        try buffer.tensor.assign(Tensor([0.5, 1, 2, 4] as [Float], shape: [4]))
+      }
+    }
+    let images = try randomImages([2, 3, 6, 12])
+    let predictions = try [dense, sparse].map { engine in
+      try withoutGradients { try engine.predictions(for: images, training: false, using: nil) }
+    }
+    for (found, expected) in zip(predictions[1], predictions[0]) {
+      #expect(try difference(found, expected) < 1e-5)
+    }
   }
 
   @Test func withoutMasksItIsTheDenseEngine() throws {

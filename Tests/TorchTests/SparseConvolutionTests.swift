@@ -210,6 +210,13 @@ extension SparseEngineTests {
       ] {
         _ = expectTorchError { _ = try layer.output(of: input, weights: kept) }
       }
+      let strided = try SparseConvolution(shape: [4, 3, 3, 3], stride: Pair(2), mask: nil)
+      _ = expectTorchError {
+        _ = try strided.output(of: Tensor.full(1, shape: [1, 3, 2, 8]), weights: weights)
+      }
+      _ = expectTorchError {
+        _ = try layer.output(of: image, weights: weights, bias: Tensor.full(1, shape: [3]))
+      }
       for stride in [Pair(0), Pair(-1)] {
         _ = expectTorchError {
           _ = try SparseConvolution(shape: [4, 3, 3, 3], stride: stride, mask: nil)

@@ -91,6 +91,19 @@ import Torch
     #expect(try zeros.array(of: Int64.self) == [0, 0])
   }
 
+  @Test func memoryIsThatOfATensorThatLiesAlikeAndAlone() throws {
+    let map = try Tensor.full(1, shape: [2, 3, 4, 5])
+    let memory = try map.memory(like: map)
+    try #require(memory)[0] = 7
+    #expect(try map.array(of: Float.self)[0] == 7)
+    #expect(try map.memory(like: map.channelsLast()) == nil)
+    #expect(try map.memory(like: Tensor.full(1, shape: [2, 3, 5, 4])) == nil)
+    #expect(try map.memory(like: map.reshaped([120])) == nil)
+    // What a side of 1 is strided by tells nothing.
+    let kernels = try Tensor.full(1, shape: [4, 3, 1, 1])
+    #expect(try kernels.memory(like: kernels.channelsLast()) != nil)
+  }
+
   @Test func whatDoesNotFitIsAnError() throws {
     #expect(
       expectTorchError { _ = try Tensor([1, 2, 3] as [Float], shape: [2, 2]) }

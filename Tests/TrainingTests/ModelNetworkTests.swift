@@ -90,6 +90,24 @@ import Training
     try own.check(fits: dataset, network: "m.h5")
   }
 
+  @Test func aNetworkThatPredictsNoMapIsRefused() throws {
+    let dataset = try DatasetFile(opening: ReferenceCase.all[0].dataset)
+    let architecture = try Architecture(
+      Graph(
+        input: .published,
+        nodes: [
+          Graph.Node(
+            "mean", .reduce(Reduce(.mean, axes: [1, 2, 3], keepsAxes: false)), [Graph.image])
+        ],
+        outputs: [
+          Graph.Output(task: "seg", node: "mean"), Graph.Output(task: "sn", node: "mean"),
+        ]))
+    let error = #expect(throws: ArtifactError.self) {
+      try architecture.check(fits: dataset, network: "m.h5")
+    }
+    #expect(error?.reason == "does not fit m.h5: predicts [], and not a map")
+  }
+
   @Test(.enabled(if: (try? Device.gpus()) == nil, "this libtorch has CUDA"))
   func cudaIsRefusedByACPUBuild() throws {
     #expect(try Machine.prepare(device: .cpu, precision: .float32, threads: nil).device == .cpu)

@@ -87,7 +87,7 @@ CError ct_pack(float *memory, const CTensor *tensor, const CTensor *like);
 CError ct_unpack(CTensor **out, const float *memory, const CTensor *like);
 // Where a float32 tensor's values lie, if on the CPU, in the order of `like` and without others beside
 // them; else null.
-float *ct_memory(const CTensor *tensor, const CTensor *like);
+CError ct_memory(float **out, const CTensor *tensor, const CTensor *like);
 
 // Arithmetic, with broadcasting.
 CError ct_add(CTensor **out, const CTensor *a, const CTensor *b);
