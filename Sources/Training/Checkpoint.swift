@@ -1,7 +1,6 @@
 // Checkpoints: a trainer to a file and back, so that training goes on as if it had never stopped.
 
 import Artifacts
-import Foundation
 import Networks
 import Sparsity
 import Torch
@@ -84,12 +83,12 @@ extension Trainer {
       dynamic = try settings.dynamic.map {
         try DynamicMasks(masks, of: network, $0, targetDensities: state.targetDensities)
       }
-      try network.graph.check(masks)
     } catch let error as NetworkError {
       throw reader.error("/masks/\(error.name)", error.reason)
     } catch let error as SparsityError {
       throw reader.error("/state/target_density", error.description)
     }
+    try reader.checkMasks(masks, of: network.graph)
     try checkThresholds(state, masks: masks, reader)
     let history = try file.history(tasks: tasks.names)
     let byName = Dictionary(uniqueKeysWithValues: masks.map { ($0.name, $0) })

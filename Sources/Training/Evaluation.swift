@@ -56,7 +56,7 @@ public func evaluate(
 ) throws -> Metrics {
   let network = try Network(file, on: settings.machine.device)
   try network.architecture.check(fits: dataset, network: file.reader.path)
-  try file.checkMasks(network.graph)
+  try file.reader.checkMasks(file.model.masks, of: network.graph)
   let tasks = try TaskSet(dataset.tasks)
   let info = try dataset.info(settings.split)
   let kind = try settings.engine.kind(

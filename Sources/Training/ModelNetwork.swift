@@ -165,13 +165,13 @@ extension Network {
   }
 }
 
-extension ModelFile {
+extension ArtifactReader {
   /// - Throws: ``ArtifactError`` for a mask of what is no layer, or of another shape than its layer.
-  func checkMasks(_ graph: Graph) throws {
+  func checkMasks(_ masks: [Mask], of graph: Graph) throws {
     do {
-      try graph.check(model.masks)
+      try graph.check(masks)
     } catch let error as NetworkError {
-      throw reader.error("/masks/\(error.name)", error.reason)
+      throw self.error("/masks/\(error.name)", error.reason)
     }
   }
 }

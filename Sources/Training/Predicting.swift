@@ -19,7 +19,7 @@ public struct Predictor {
     _ file: ModelFile, machine: Machine, engine choice: EngineChoice = .auto, for size: Extent
   ) throws {
     network = try Network(file, on: machine.device)
-    try file.checkMasks(network.graph)
+    try file.reader.checkMasks(file.model.masks, of: network.graph)
     engineKind = try choice.kind(
       for: network.graph, masks: file.model.masks, image: size, on: machine)
     engine = try network.engine(engineKind, masks: file.model.masks)

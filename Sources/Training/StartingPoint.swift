@@ -1,7 +1,6 @@
 // Where a network's weights come from: a model file, or a seed.
 
 import Artifacts
-import Formatting
 import Graphs
 import Networks
 import Sparsity
@@ -139,22 +138,11 @@ public struct StartingPoint {
 extension Architecture {
   /// - Throws: ``ArtifactError`` when masks are missing, misshaped, or of no prunable weight.
   func check(_ masks: MasksFile) throws {
-    let shapes = Dictionary(
-      uniqueKeysWithValues: graph.prunable.map { ($0.name, $0.shape) })
-    let found = Dictionary(uniqueKeysWithValues: masks.masks.map { ($0.name, $0.shape) })
-    for (name, shape) in shapes.sorted(by: { $0.key < $1.key }) {
-      guard let foundShape = found[name] else {
-        throw masks.reader.error("/masks/\(name)", "missing dataset")
-      }
-      guard foundShape == shape else {
-        throw masks.reader.error(
-          "/masks/\(name)",
-          "expected shape \(Format.shape(shape)), found \(Format.shape(foundShape))")
-      }
+    let found = Set(masks.masks.map(\.name))
+    if let missing = graph.prunable.map(\.name).sorted().first(where: { !found.contains($0) }) {
+      throw masks.reader.error("/masks/\(missing)", "missing dataset")
     }
-    if let extra = found.keys.sorted().first(where: { shapes[$0] == nil }) {
-      throw masks.reader.error("/masks/\(extra)", "not a prunable weight of the network")
-    }
+    try masks.reader.checkMasks(masks.masks, of: graph)
   }
 
   /// The architecture that masks record.
