@@ -115,7 +115,7 @@ extension ProcessGroup {
   public func check(_ kind: EngineKind, on machine: Machine) throws {
     try check(
       "\(machine.device == .cpu) \(machine.precision) \(kind)",
-      "calculates otherwise than process 0: say which --device, --precision and --engine")
+      "calculates otherwise than process 0: say which --device and --precision")
   }
 
   private func check(_ text: String, _ reason: String) throws {

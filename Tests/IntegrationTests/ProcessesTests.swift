@@ -359,6 +359,25 @@ struct ProcessFaultTests {
     #expect(try !folder.contents().contains("out.h5"))
   }
 
+  @Test("A process that would calculate in another precision is an error that names it")
+  func otherPrecision() throws {
+    let folder = try Launcher.makeFolder()
+    func words(_ precision: String) -> [String] {
+      [Tool.sparseTrain.path]
+        + "--data dataset.h5 --model initial.h5 --batch-size 4 --steps 1 --threads 1 -o out.h5"
+        .split(separator: " ").map(String.init) + ["--precision", precision]
+    }
+    let outcome = try TestSupport.run(
+      try #require(Launcher.path),
+      Launcher.words(1) + words("float32") + [":", "-n", "1"] + words("bfloat16"), in: folder.path,
+      environment: Launcher.environment)
+    #expect(outcome.status == 1)
+    let line =
+      #/sparse-train: process 1 on \S+: calculates otherwise than process 0: say which --device and --precision\n/#
+    #expect(outcome.stderr.firstMatch(of: line) != nil, "\(outcome.stderr)")
+    #expect(try !folder.contents().contains("out.h5"))
+  }
+
   @Test("An error of all is told once, and so is wrong usage")
   func told() throws {
     let folder = try Launcher.makeFolder()
