@@ -12,32 +12,24 @@ public final class TensorSum {
   private var loads: [Load] = []
   /// What is being filled.
   private var bucket: Load?
-  private var sums: [Sum] = []
+  private var places: [(load: Load, start: Int, like: Tensor)] = []
 
   /// Values that travel together.
   private final class Load {
     let values: UnsafeMutablePointer<Float>
     var count: Int
     var exchange: ProcessGroup.Exchange?
-    private let isOwner: Bool
+    /// Whose values they are; nil of a bucket, which has memory of its own.
+    let tensor: Tensor?
 
     /// An empty bucket.
-    init(capacity: Int) {
-      (values, count, isOwner) = (.allocate(capacity: capacity), 0, true)
+    init(capacity: Int) { (values, count, tensor) = (.allocate(capacity: capacity), 0, nil) }
+
+    init(_ tensor: Tensor, at values: UnsafeMutablePointer<Float>) {
+      (self.values, count, self.tensor) = (values, tensor.count, tensor)
     }
 
-    /// A tensor's values.
-    init(_ values: UnsafeMutablePointer<Float>, count: Int) {
-      (self.values, self.count, isOwner) = (values, count, false)
-    }
-
-    deinit { if isOwner { values.deallocate() } }
-  }
-
-  /// Where the sum of a tensor comes to lie.
-  private enum Sum {
-    case inPlace(Tensor)
-    case inBucket(Load, start: Int, like: Tensor)
+    deinit { if tensor == nil { values.deallocate() } }
   }
 
   /// - Parameter capacity: values of a bucket. A tensor of half as many or more is large.
@@ -54,8 +46,9 @@ public final class TensorSum {
     // What travels alone follows from its size, which all processes see alike; where it lies does not.
     if count >= capacity / 2 {
       if inPlace, let values = try tensor.memory(like: like) {
-        send(Load(values, count: count))
-        sums.append(.inPlace(tensor))
+        let load = Load(tensor, at: values)
+        places.append((load, 0, like))
+        send(load)
       } else {
         let load = Load(capacity: count)
         try pack(tensor, like, into: load)
@@ -78,7 +71,7 @@ public final class TensorSum {
 
   private func pack(_ tensor: Tensor, _ like: Tensor, into load: Load) throws {
     try tensor.pack(to: load.values + load.count, like: like)
-    sums.append(.inBucket(load, start: load.count, like: like))
+    places.append((load, load.count, like))
     load.count += like.count
   }
 
@@ -93,12 +86,8 @@ public final class TensorSum {
     for load in loads {
       if var exchange = load.exchange { group.wait(for: &exchange) }
     }
-    return try sums.map {
-      switch $0 {
-      case .inPlace(let tensor): tensor
-      case .inBucket(let bucket, let start, let like):
-        try .unpacked(bucket.values + start, like: like)
-      }
+    return try places.map { load, start, like in
+      try load.tensor ?? .unpacked(load.values + start, like: like)
     }
   }
 }
